@@ -1,0 +1,48 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+SYNCED := $(VENV)/.synced
+
+.PHONY: help setup demo test check bench page clean
+
+help:
+	@echo "make demo   start the platform with a simulated Jilin and print its address"
+	@echo "make test   run the tests"
+	@echo "make check  ruff and mypy"
+	@echo "make bench  the benchmarks, one JSON object each"
+	@echo "make page   rebuild the web page after changing api/web"
+
+setup: $(SYNCED)
+
+demo: setup
+	$(BIN)/heitu demo
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+page: setup
+	$(BIN)/python hatch_build.py
+
+clean:
+	rm -rf $(VENV) dist api/static api/web/node_modules
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Heitu needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# The lock file alone decides what is installed; the build hook makes the page.
+$(SYNCED): pyproject.toml uv.lock hatch_build.py | $(UV)
+	$(UV) sync --locked --python $(BIN)/python
+	@touch $@
