@@ -1,0 +1,93 @@
+"""Grids: the province's equal-area projection, snapped geoboxes, pixel areas."""
+
+from functools import lru_cache
+
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import BoundingBox
+from pyproj import Transformer
+
+from raster.errors import GridInvalid
+
+# Albers equal area with the standard parallels of Chinese national mapping.
+ALBERS_CHINA = (
+    "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +x_0=0 +y_0=0 "
+    "+datum=WGS84 +units=m +no_defs"
+)
+
+
+def geobox_for(
+    bounds_lonlat: tuple[float, float, float, float], *, crs: str, resolution: float
+) -> GeoBox:
+    """North-up grid covering a longitude/latitude rectangle.
+
+    Parameters
+    ----------
+    bounds_lonlat
+        (west, south, east, north) in degrees, WGS 84.
+    crs
+        Target CRS, anything pyproj reads.
+    resolution
+        Pixel size in units of `crs`.
+
+    Returns
+    -------
+    GeoBox
+        The smallest grid holding the rectangle (to a hundredth of a pixel) whose
+        pixel edges are whole multiples of `resolution`: two grids of one CRS and
+        resolution always share their pixels.
+
+    Raises
+    ------
+    GridInvalid
+        Empty rectangle or a resolution that is not positive.
+    """
+    west, south, east, north = bounds_lonlat
+    if not (west < east and south < north and resolution > 0):
+        raise GridInvalid(
+            f"no grid for bounds {bounds_lonlat} at resolution {resolution}: give "
+            "(west, south, east, north) with west < east and south < north, and a "
+            "positive resolution"
+        )
+    # The sides of the rectangle bend in the target CRS; corners alone would cut it.
+    bounds = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(
+        west, south, east, north, densify_pts=101
+    )
+    return GeoBox.from_bbox(
+        BoundingBox(*bounds, crs=crs), resolution=resolution, anchor="edge"
+    )
+
+
+def pixel_area_ha(geobox: GeoBox) -> float:
+    """Area of one pixel in hectares.
+
+    Exact on an equal-area CRS; on UTM within 0.1 % inside the zone.
+
+    Raises
+    ------
+    GridInvalid
+        The CRS is not projected in metres, so pixels have no common area.
+    """
+    crs = geobox.crs
+    if crs is None or not crs.projected or crs.units != ("metre", "metre"):
+        raise GridInvalid(
+            f"pixels of {crs} have no common area: use a projected CRS in metres, "
+            "for example raster.grid.ALBERS_CHINA"
+        )
+    return abs(geobox.resolution.x * geobox.resolution.y) / 10_000
+
+
+def lonlat_bounds(geobox: GeoBox) -> tuple[float, float, float, float]:
+    """(west, south, east, north) of a grid in degrees, WGS 84, edges densified."""
+    if geobox.crs is None:
+        raise GridInvalid("the grid has no CRS: build it with raster.grid.geobox_for")
+    box = geobox.boundingbox.bbox
+    west, south, east, north = _to_lonlat(str(geobox.crs)).transform_bounds(
+        *box, densify_pts=21
+    )
+    return west, south, east, north
+
+
+@lru_cache(maxsize=32)
+def _to_lonlat(crs: str) -> Transformer:
+    # Building a transformer takes milliseconds and a season asks once a block.
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
