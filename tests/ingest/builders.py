@@ -1,0 +1,53 @@
+"""Small grids and bands, so that a test states only what it is about."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pystac
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.transform import from_origin
+
+from ingest.archive import Archive, BandData
+
+NOON = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
+
+
+def utm_grid(*, size: int = 40, resolution: float = 10.0) -> GeoBox:
+    """Square grid whose upper left corner is 500000 E 4800000 N, UTM 51 N."""
+    transform = from_origin(500_000, 4_800_000, resolution, resolution)
+    return GeoBox((size, size), transform, "EPSG:32651")
+
+
+def gradient(size: int = 40) -> NDArray[np.uint16]:
+    return np.arange(1, size * size + 1, dtype=np.uint16).reshape(size, size)
+
+
+def red_band(size: int = 40) -> BandData:
+    return BandData(gradient(size), utm_grid(size=size), 0, 1e-4, -0.1)
+
+
+def add(
+    archive: Archive,
+    item_id: str = "one",
+    *,
+    collection: str = "scenes",
+    acquired: datetime = NOON,
+    bands: dict[str, BandData] | None = None,
+    replace: bool = False,
+) -> pystac.Item:
+    return archive.add_scene(
+        collection=collection,
+        item_id=item_id,
+        acquired=acquired,
+        geobox=utm_grid(),
+        bands={"B04": red_band()} if bands is None else bands,
+        properties={"eo:cloud_cover": 12.5, "heitu:simulated": True},
+        replace=replace,
+    )
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file and folder below `folder`, relative, sorted."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
