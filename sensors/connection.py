@@ -1,0 +1,89 @@
+"""What the MQTT clients of this room share: connecting, and failing clearly."""
+
+import logging
+import threading
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from sensors.errors import BrokerUnreachable
+
+logger = logging.getLogger(__name__)
+
+# Some brokers (rumqttd) refuse clients without keepalive.
+KEEPALIVE = 30
+LONGEST_RECONNECT_DELAY = 10
+
+
+_paho_logger = logging.getLogger(f"{__name__}.paho")
+# The ordinary end of every connection, which paho may report as an error.
+_paho_logger.addFilter(
+    lambda record: not record.getMessage().startswith("Client is not connected")
+)
+
+
+def new_client(client_id: str = "", *, persistent: bool = False) -> Client:
+    """Return an MQTT 3.1.1 client that acknowledges by hand and logs its own faults.
+
+    A persistent client needs a `client_id`: the broker keeps its subscription and its
+    unacknowledged messages while it is away.
+    """
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=not persistent,
+        manual_ack=True,
+    )
+    # paho reports exceptions raised in callbacks only to its logger.
+    client.enable_logger(_paho_logger)
+    client.reconnect_delay_set(1, LONGEST_RECONNECT_DELAY)
+    return client
+
+
+class Connecting:
+    """Waits until a client is ready, or says why it is not."""
+
+    def __init__(self, client: Client, *, host: str, port: int) -> None:
+        self._client = client
+        self._address = f"{host}:{port}"
+        self._host = host
+        self._port = port
+        self._settled = threading.Event()
+        self._fault: str | None = None
+
+    def ready(self) -> None:
+        """Report success, from a callback."""
+        self._fault = None
+        self._settled.set()
+
+    def failed(self, reason: str) -> None:
+        """Report a refusal, from a callback."""
+        logger.error("MQTT broker %s: %s", self._address, reason)
+        self._fault = reason
+        self._settled.set()
+
+    def run(self, *, timeout: float) -> None:
+        """Connect, start the network thread, and wait to be told of the outcome.
+
+        Stopping the client after a failure is left to its owner.
+
+        Raises
+        ------
+        BrokerUnreachable
+            Nothing listens there, the broker refuses, or `timeout` seconds pass.
+        """
+        try:
+            self._client.connect(self._host, self._port, keepalive=KEEPALIVE)
+        except OSError as error:
+            raise self._unreachable(str(error)) from error
+        self._client.loop_start()
+        if not self._settled.wait(timeout):
+            raise self._unreachable(f"no answer within {timeout:g} s")
+        if self._fault is not None:
+            raise self._unreachable(self._fault)
+
+    def _unreachable(self, reason: str) -> BrokerUnreachable:
+        return BrokerUnreachable(
+            f"MQTT broker at {self._address}: {reason}; check that it runs and that the"
+            f" address is right · 无法使用 MQTT 服务 {self._address}，请检查其是否运行"
+        )
