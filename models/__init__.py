@@ -1,0 +1,56 @@
+"""Models: cubes, series and tables in; county yields and yield maps out. Pure."""
+
+from models.county_yield import (
+    INTERVAL,
+    MODEL_VERSION,
+    CountyYieldModel,
+    CropModel,
+)
+from models.errors import (
+    ColumnMissing,
+    ModelError,
+    RowsDuplicated,
+    SeasonInvalid,
+    ShapeMismatch,
+    ValueInvalid,
+    YieldTooLarge,
+)
+from models.evaluation import Skill, skill
+from models.features import (
+    CROPS,
+    FEATURES,
+    PURITY,
+    SEASON_FEATURES,
+    WEATHER_FEATURES,
+    season_features,
+    weather_features,
+)
+from models.yield_map import NODATA, SCALE, quantise, scale_to_mean, yield_map
+
+__all__ = [
+    "CROPS",
+    "FEATURES",
+    "INTERVAL",
+    "MODEL_VERSION",
+    "NODATA",
+    "PURITY",
+    "SCALE",
+    "SEASON_FEATURES",
+    "WEATHER_FEATURES",
+    "ColumnMissing",
+    "CountyYieldModel",
+    "CropModel",
+    "ModelError",
+    "RowsDuplicated",
+    "SeasonInvalid",
+    "ShapeMismatch",
+    "Skill",
+    "ValueInvalid",
+    "YieldTooLarge",
+    "quantise",
+    "scale_to_mean",
+    "season_features",
+    "skill",
+    "weather_features",
+    "yield_map",
+]

@@ -1,0 +1,130 @@
+"""Skill of the county yield model beside the baselines it has to beat."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from models.county_yield import CountyYieldModel
+from models.features import FEATURES
+from models.panel import KEY, YIELD, check_history
+
+Scheme = Literal["walk-forward", "leave-one-year-out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """Errors on years that the model had not seen.
+
+    All numbers are over the same rows: those where the model gives a number.
+    NaN where there is no such row.
+
+    Attributes
+    ----------
+    crop : str
+    scheme : "walk-forward" (earlier years only) or "leave-one-year-out"
+    years : years tested, ascending
+    rows : county-years compared
+    missing : county-years with a known yield and no estimate
+    rmse, rmse_trend, rmse_mean5 : root mean square error, t/ha: of the model, of
+        the trend by itself, of the mean of the five nearest years known
+    coverage : share of the yields inside the 80 % interval
+    """
+
+    crop: str
+    scheme: Scheme
+    years: tuple[int, ...]
+    rows: int
+    missing: int
+    rmse: float
+    rmse_trend: float
+    rmse_mean5: float
+    coverage: float
+
+
+def skill(
+    history: pd.DataFrame,
+    *,
+    features: Sequence[str] = FEATURES,
+    scheme: Scheme = "walk-forward",
+    years: Iterable[int] | None = None,
+) -> list[Skill]:
+    """Test the model on years of `history`, each fitted without that year.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As for `CountyYieldModel.fit`.
+    features : names of the feature columns
+    scheme : "walk-forward" fits on the years before the one tested, as in real
+        forecasting; "leave-one-year-out" on all others, for a short history
+    years : years to test; all of the history where None
+
+    Returns
+    -------
+    list of Skill
+        One for each crop, by name.
+
+    Raises
+    ------
+    ColumnMissing, RowsDuplicated, ValueInvalid
+    """
+    check_history(history, features=features)
+    known = history.loc[history[YIELD].notna()]
+    tested = sorted(set(known["year"] if years is None else years))
+    tests = [_test(known, year, features=features, scheme=scheme) for year in tested]
+    results = pd.concat([test for test in tests if not test.empty])
+    return [
+        _summary(str(crop), rows, scheme=scheme)
+        for crop, rows in results.groupby("crop")
+    ]
+
+
+def _test(
+    known: pd.DataFrame, year: int, *, features: Sequence[str], scheme: Scheme
+) -> pd.DataFrame:
+    """Return the rows of `year` with the model's and the baselines' values."""
+    target = known.loc[known["year"] == year].reset_index(drop=True)
+    unseen = known["year"] < year if scheme == "walk-forward" else known["year"] != year
+    train = known.loc[unseen]
+    model = CountyYieldModel.fit(train, features=features).predict(target)
+    trend = CountyYieldModel.fit(train, features=()).predict(target)
+    # A left join: a county without a past keeps its row and shows as NaN.
+    five = target[list(KEY)].merge(_mean5(train, year), how="left")
+    return model.assign(truth=target[YIELD], trend=trend["value"], mean5=five["mean5"])
+
+
+def _mean5(train: pd.DataFrame, year: int) -> pd.DataFrame:
+    """Return the mean of the five years nearest to `year`, the earlier first."""
+    distance = (train["year"] - year).abs()
+    nearest = (
+        train.assign(distance=distance)
+        .sort_values(["distance", "year"])
+        .groupby(["county", "crop"])
+        .head(5)
+    )
+    means = nearest.groupby(["county", "crop"])[YIELD].mean()
+    return means.rename("mean5").reset_index()
+
+
+def _summary(crop: str, rows: pd.DataFrame, *, scheme: Scheme) -> Skill:
+    # Baselines are scored where the model dares a number, or it could win by silence.
+    given = rows.loc[rows["status"] != "missing"]
+    inside = given["truth"].between(given["lower"], given["upper"])
+    return Skill(
+        crop=crop,
+        scheme=scheme,
+        years=tuple(sorted(rows["year"].unique().tolist())),
+        rows=len(given),
+        missing=len(rows) - len(given),
+        rmse=_rmse(given["value"] - given["truth"]),
+        rmse_trend=_rmse(given["trend"] - given["truth"]),
+        rmse_mean5=_rmse(given["mean5"] - given["truth"]),
+        coverage=float(inside.mean()) if len(given) else np.nan,
+    )
+
+
+def _rmse(errors: pd.Series) -> float:
+    return float(np.sqrt(np.square(errors).mean())) if len(errors) else np.nan

@@ -1,0 +1,287 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import (
+    MODEL_VERSION,
+    ColumnMissing,
+    CountyYieldModel,
+    RowsDuplicated,
+    ValueInvalid,
+)
+from tests.models.histories import linear_history, response_history
+
+NAMES = ("f0", "f1", "f2")
+
+
+def rows(county: str = "220322", **values: object) -> pd.DataFrame:
+    row = {"county": county, "crop": "maize", "year": 2020} | values
+    return pd.DataFrame([row])
+
+
+def normal_rows(history: pd.DataFrame, year: int) -> pd.DataFrame:
+    """Rows of a year in which every feature is the county's mean."""
+    means = history.groupby(["county", "crop"])[list(NAMES)].mean().reset_index()
+    return means.assign(year=year)
+
+
+def test_a_straight_trend_is_continued_with_no_doubt() -> None:
+    model = CountyYieldModel.fit(linear_history(), features=())
+    result = model.predict(rows())
+    # 6 t/ha in the middle of 2012..2019 (2015.5), 1 % of it a year, to 2020.
+    assert result["value"].item() == pytest.approx(6.0 * 1.045)
+    assert result["lower"].item() == pytest.approx(6.27)
+    assert result["upper"].item() == pytest.approx(6.27)
+    assert result["status"].item() == "forecast"
+    assert result["reason"].item() is None
+
+
+def test_the_interval_is_the_left_out_error_of_the_years() -> None:
+    # A flat county at 10 t/ha with departures +-1 % .. : the median of the other
+    # years stays 10, the slope of each fold stays near 0.
+    departures = [0.0, 0.1, 0.0, -0.1, 0.0, 0.0, 0.1, 0.0, -0.1, 0.0, 0.0]
+    history = pd.DataFrame(
+        {
+            "county": "220322",
+            "crop": "maize",
+            "year": range(2009, 2020),
+            "yield_t_ha": [10.0 + d for d in departures],
+        }
+    )
+    result = CountyYieldModel.fit(history, features=()).predict(rows())
+    # 11 years: the ceil(12 * 0.8) = 10th smallest of seven 0 and four 0.1.
+    assert result["value"].item() == pytest.approx(10.0)
+    assert result["upper"].item() - 10.0 == pytest.approx(0.1)
+
+
+def test_the_interval_grows_with_the_level_of_the_county() -> None:
+    history = response_history(1)
+    result = CountyYieldModel.fit(history, features=NAMES).predict(
+        normal_rows(history, 2025)
+    )
+    level = history.groupby("county")["yield_t_ha"].median().to_numpy()
+    share = (result["upper"] - result["value"]) / level
+    assert np.ptp(share.to_numpy()) < 1e-12
+
+
+def test_the_lower_limit_is_not_negative() -> None:
+    history = linear_history().assign(yield_t_ha=[1.0, 9.0, 1.0, 9.0] * 6)
+    result = CountyYieldModel.fit(history, features=()).predict(rows())
+    assert result["lower"].item() == 0.0
+
+
+def test_a_good_season_is_above_the_trend_and_a_normal_one_on_it() -> None:
+    history = response_history(2, noise=0.005)
+    model = CountyYieldModel.fit(history, features=NAMES)
+    normal = normal_rows(history, 2025)
+    trend = CountyYieldModel.fit(history, features=()).predict(normal)
+    usual = model.predict(normal)
+    good = model.predict(normal.assign(f0=normal["f0"] + 1.0))
+    gain = (good["value"] - usual["value"]) / model.crops["maize"].trend.level
+    assert usual["value"].to_numpy() == pytest.approx(trend["value"].to_numpy())
+    assert gain.to_numpy() == pytest.approx(0.06, abs=0.01)
+
+
+def test_features_that_say_nothing_leave_the_trend() -> None:
+    history = response_history(3, response=(0.0, 0.0, 0.0))
+    model = CountyYieldModel.fit(history, features=NAMES)
+    assert model.crops["maize"].penalty is None
+    assert model.crops["maize"].regression is None
+
+
+@given(order=st.permutations(range(30)))
+@settings(max_examples=15, deadline=None)
+def test_the_order_of_rows_does_not_matter(order: list[int]) -> None:
+    history = response_history(4, counties=3, years=10)
+    target = normal_rows(history, 2025)
+    expected = CountyYieldModel.fit(history, features=NAMES).predict(target)
+    shuffled = CountyYieldModel.fit(history.iloc[order], features=NAMES)
+    pd.testing.assert_frame_equal(shuffled.predict(target), expected, rtol=0, atol=0)
+
+
+def test_predictions_keep_the_order_of_the_table() -> None:
+    model = CountyYieldModel.fit(linear_history(), features=())
+    table = pd.DataFrame(
+        {
+            "county": ["220382", "220322", "220322"],
+            "crop": ["maize", "rice", "maize"],
+            "year": 2020,
+        },
+        index=[7, 7, 3],
+    )
+    result = model.predict(table)
+    assert result["county"].tolist() == ["220382", "220322", "220322"]
+    assert result["crop"].tolist() == ["maize", "rice", "maize"]
+    assert result["value"].round(2).tolist()[::2] == [10.45, 6.27]
+    assert result.index.tolist() == [0, 1, 2]
+
+
+@given(factor=st.floats(0.01, 100.0))
+@settings(max_examples=15, deadline=None)
+def test_the_unit_of_yield_is_free(factor: float) -> None:
+    history = response_history(5, counties=4)
+    target = normal_rows(history, 2025).assign(f0=1.0)
+    columns = ["value", "lower", "upper"]
+    expected = CountyYieldModel.fit(history, features=NAMES).predict(target)[columns]
+    scaled = history.assign(yield_t_ha=history["yield_t_ha"] * factor)
+    result = CountyYieldModel.fit(scaled, features=NAMES).predict(target)[columns]
+    assert np.allclose(result, expected * factor, rtol=1e-6)
+
+
+def test_a_steeper_trend_moves_the_forecast_by_as_much() -> None:
+    # 3 % of 8 t/ha a year more, around 2019.5, five and a half years ahead.
+    history = response_history(6, noise=0.0)
+    extra = 0.24 * (history["year"] - 2019.5)
+    target = normal_rows(history, 2025)
+    before = CountyYieldModel.fit(history, features=NAMES).predict(target)
+    steeper = history.assign(yield_t_ha=history["yield_t_ha"] + extra)
+    after = CountyYieldModel.fit(steeper, features=NAMES).predict(target)
+    moved = (after["value"] - before["value"]).mean()
+    assert moved == pytest.approx(0.24 * 5.5, rel=0.15)
+
+
+def test_a_season_beyond_the_history_is_said_to_be() -> None:
+    history = response_history(7)
+    model = CountyYieldModel.fit(history, features=NAMES)
+    target = normal_rows(history, 2025).assign(f1=9.0)
+    result = model.predict(target)
+    assert set(result["status"]) == {"forecast"}
+    assert set(result["reason"]) == {
+        "extrapolated: f1 outside the range of the history"
+    }
+    assert result["value"].notna().all()
+
+
+def test_a_year_far_ahead_is_said_to_be() -> None:
+    model = CountyYieldModel.fit(linear_history(), features=())
+    assert model.predict(rows(year=2022))["reason"].item() is None
+    assert model.predict(rows(year=2023))["reason"].item() == (
+        "extrapolated: 4 years after the end of the history"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (rows(f0=math.nan, f1=1.0), "no value for f0"),
+        (rows(f0=math.nan, f1=math.inf), "no value for f0, f1"),
+        (
+            rows(f0=math.nan, f1=1.0, pixels=0, clear_share=math.nan),
+            "no pixel of this county holds enough of the crop",
+        ),
+        (
+            rows(f0=math.nan, f1=1.0, pixels=0, clear_share=0.0),
+            "no pixel of the crop has a clear season in this county",
+        ),
+        (rows("220101", f0=0.0, f1=0.0), "no yield history of the crop in this county"),
+        (
+            rows(crop="soybean", f0=0.0, f1=0.0),
+            "no yield history of the crop to learn from",
+        ),
+        (
+            rows("220323", f0=0.0, f1=0.0),
+            "4 years of yield history; at least 5 are needed",
+        ),
+        (
+            rows("220382", f0=0.0, f1=0.0),
+            "4 years of history with every feature; at least 5 are needed",
+        ),
+        (
+            rows("220402", f0=0.0, f1=0.0),
+            "the median yield in the county's history is zero",
+        ),
+    ],
+)
+def test_no_number_without_a_ground(row: pd.DataFrame, reason: str) -> None:
+    counties = ("220322", "220323", "220382", "220402")
+    history = linear_history(counties=counties).assign(f0=1.0, f1=2.0)
+    short = (history["county"] == "220323") & (history["year"] > 2015)
+    blind = (history["county"] == "220382") & (history["year"] > 2015)
+    barren = history["county"] == "220402"
+    history.loc[short, "yield_t_ha"] = math.nan
+    history.loc[blind, "f1"] = math.nan
+    history.loc[barren, "yield_t_ha"] = 0.0
+    result = CountyYieldModel.fit(history, features=("f0", "f1")).predict(row)
+    assert result["status"].item() == "missing"
+    assert result["reason"].item() == reason
+    assert result[["value", "lower", "upper"]].isna().all(axis=None)
+
+
+def test_an_interval_that_cannot_be_stated_is_no_number() -> None:
+    # Without any one of the good years the median is 0 and nothing is left to
+    # compare with: three years remain, and 80 % needs four.
+    history = pd.DataFrame(
+        {
+            "county": "220322",
+            "crop": "maize",
+            "year": range(2014, 2020),
+            "yield_t_ha": [0.0, 0.0, 0.0, 5.0, 5.0, 5.0],
+        }
+    )
+    result = CountyYieldModel.fit(history, features=()).predict(rows())
+    assert result["reason"].item() == (
+        "too few comparable years in the history to state an interval"
+    )
+    assert result["value"].isna().all()
+
+
+def test_four_years_of_history_give_no_number() -> None:
+    model = CountyYieldModel.fit(linear_history(years=4), features=())
+    assert model.predict(rows())["reason"].item() == (
+        "4 years of yield history; at least 5 are needed"
+    )
+
+
+def test_an_empty_table_gives_an_empty_table() -> None:
+    model = CountyYieldModel.fit(linear_history(), features=())
+    result = model.predict(rows().iloc[:0])
+    assert result.columns.tolist() == [
+        *("county", "crop", "year", "value", "lower", "upper", "status", "reason")
+    ]
+    assert result.empty
+
+
+def test_crops_do_not_mix() -> None:
+    maize = linear_history()
+    rice = maize.assign(crop="rice", yield_t_ha=maize["yield_t_ha"] * 0 + 3.0)
+    model = CountyYieldModel.fit(pd.concat([maize, rice]), features=())
+    assert model.predict(rows())["value"].item() == pytest.approx(6.27)
+    assert model.predict(rows(crop="rice"))["value"].item() == pytest.approx(3.0)
+
+
+def test_the_ingredients_go_into_a_run() -> None:
+    history = response_history(2, noise=0.005)
+    model = CountyYieldModel.fit(history, features=NAMES)
+    ingredients = json.loads(json.dumps(model.ingredients()))
+    assert ingredients["model_version"] == MODEL_VERSION == "county-yield/1"
+    assert ingredients["features"] == ["f0", "f1", "f2"]
+    assert ingredients["crops"]["maize"]["years"] == list(range(2015, 2025))
+    assert ingredients["crops"]["maize"]["penalty"] > 0
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(ColumnMissing, match="history table has no column f9") as error:
+        CountyYieldModel.fit(linear_history(), features=("f9",))
+    assert error.value.columns == ("f9",)
+    model = CountyYieldModel.fit(linear_history(), features=())
+    with pytest.raises(ColumnMissing, match="feature table has no column year"):
+        model.predict(rows().drop(columns="year"))
+
+
+def test_the_same_county_twice_is_refused() -> None:
+    history = linear_history()
+    with pytest.raises(RowsDuplicated, match="county 220322, crop maize, year 2012"):
+        CountyYieldModel.fit(pd.concat([history, history.iloc[:1]]), features=())
+
+
+@pytest.mark.parametrize("wrong", [-0.1, math.inf])
+def test_an_untrue_yield_is_refused(wrong: float) -> None:
+    history = linear_history()
+    history.loc[3, "yield_t_ha"] = wrong
+    with pytest.raises(ValueInvalid, match=r"maize in county 220322, 2015"):
+        CountyYieldModel.fit(history, features=())

@@ -1,0 +1,69 @@
+import pandas as pd
+import pytest
+
+from models import skill
+from tests.models.histories import linear_history, response_history
+
+
+def test_walk_forward_by_hand() -> None:
+    # One county, yields 1..8 t/ha in 2012..2019: the trend is exact, the mean of
+    # the last five is 3 too low; five years are needed first.
+    history = linear_history(counties=("220322",)).assign(
+        yield_t_ha=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    )
+    (result,) = skill(history, features=(), years=[2017, 2018, 2019])
+    assert (result.crop, result.scheme) == ("maize", "walk-forward")
+    assert result.years == (2017, 2018, 2019)
+    assert (result.rows, result.missing) == (3, 0)
+    assert result.rmse == pytest.approx(0.0, abs=1e-12)
+    assert result.rmse_trend == pytest.approx(0.0, abs=1e-12)
+    assert result.rmse_mean5 == pytest.approx(3.0)
+
+
+def test_years_without_enough_past_are_counted_as_missing() -> None:
+    (result,) = skill(linear_history(counties=("220322",)), features=())
+    # 2012 has no past at all; 2013..2016 have less than five years.
+    assert (result.rows, result.missing) == (3, 5)
+
+
+def test_the_nearest_years_stand_for_the_mean_when_one_is_left_out() -> None:
+    history = linear_history(counties=("220322",)).assign(
+        yield_t_ha=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    )
+    (result,) = skill(history, features=(), scheme="leave-one-year-out", years=[2015])
+    # 2014 2016 2013 2017 and, of the two at three years, the earlier: 2012.
+    assert result.rmse_mean5 == pytest.approx(4.0 - (3 + 5 + 2 + 6 + 1) / 5)
+
+
+def test_no_year_sees_itself() -> None:
+    history = response_history(11)
+    spoilt = history.copy()
+    last = spoilt["year"] == 2024
+    spoilt.loc[last, "yield_t_ha"] *= 100.0
+    features = ("f0", "f1", "f2")
+    for scheme in ("walk-forward", "leave-one-year-out"):
+        before, after = (
+            skill(table, features=features, scheme=scheme, years=[2024])[0]
+            for table in (history, spoilt)
+        )
+        # A hundredfold year of 5 t/ha or more must be missed by 99 times as much;
+        # one that was seen would lift its own mean of five by a fifth.
+        assert before.rmse < 1.0
+        assert min(after.rmse, after.rmse_trend, after.rmse_mean5) > 700.0
+
+
+def test_a_known_response_beats_both_baselines() -> None:
+    (result,) = skill(
+        response_history(12),
+        features=("f0", "f1", "f2"),
+        scheme="leave-one-year-out",
+    )
+    assert result.rows == 400
+    assert result.rmse < 0.85 * min(result.rmse_trend, result.rmse_mean5)
+    assert 0.7 <= result.coverage <= 0.95
+
+
+def test_each_crop_has_its_own_skill() -> None:
+    maize = linear_history()
+    both = pd.concat([maize, maize.assign(crop="rice")])
+    assert [result.crop for result in skill(both, features=())] == ["maize", "rice"]
