@@ -1,0 +1,1 @@
+"""The faces: HTTP, page and command line; the only room that knows all others."""

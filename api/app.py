@@ -1,0 +1,87 @@
+"""The HTTP face: one FastAPI application over the store and the archive."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from titiler.core.middleware import CacheControlMiddleware
+
+from api import schemas
+from api.catalogue import Catalogue
+from api.county_table import CountyTable
+from api.problems import add_problem_handlers
+from api.routes import counties, devices, estimates, health, page, products, season
+from api.services import Services
+from ingest.archive import Archive
+from store import Store
+
+__all__ = ["create_app"]
+
+ROUTERS = (
+    health.router,
+    counties.router,
+    estimates.router,
+    products.router,
+    season.router,
+    devices.router,
+)
+
+
+def create_app(
+    *,
+    store: Store,
+    archive: Archive,
+    counts: Callable[[], dict[str, Any]] | None = None,
+) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    store
+        Open store; the caller closes it after the server has stopped.
+    archive
+        Scenes and products.
+    counts
+        Returns the counters of the sensor ingest; None when this process has none.
+
+    Returns
+    -------
+    FastAPI
+        Every error is ``application/problem+json``. Answers are revalidated, except
+        tiles whose address names their run, which never change.
+    """
+    app = _Api(
+        title="Heitu 黑土",
+        version=version("heitu"),
+        summary="Agricultural data of one province: yields, seasons, maps, devices",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = Services(
+        store=store,
+        counties=CountyTable(store),
+        catalogue=Catalogue(archive),
+        counts=counts or dict,
+    )
+    app.add_middleware(CacheControlMiddleware, cachecontrol="no-cache")
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    add_problem_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    page.add_page(app)
+    return app
+
+
+class _Api(FastAPI):
+    """Adds to the OpenAPI document the one model that no route returns."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        document = super().openapi()
+        document["components"]["schemas"]["Problem"] = (
+            schemas.Problem.model_json_schema()
+        )
+        return document

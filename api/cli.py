@@ -1,0 +1,234 @@
+"""The command line: `heitu demo`, `serve`, `archive`, `devices`."""
+
+import json
+import logging
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.lineage import CODE_VERSION
+from api.progress import Stages
+from api.server import port_or_free
+from api.settings import Settings
+
+__all__ = ["app", "main"]
+
+ROOMS = ("api", "ingest", "models", "raster", "sensors", "store")
+
+app = typer.Typer(
+    name="heitu",
+    help="Heitu, agricultural data platform · 黑土农业大数据平台",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+archive_app = typer.Typer(help="The archive of scenes and products · 影像档案")
+devices_app = typer.Typer(help="Sensors of farms and herds · 农田与牛群设备")
+app.add_typer(archive_app, name="archive", no_args_is_help=True)
+app.add_typer(devices_app, name="devices", no_args_is_help=True)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
+]
+Port = Annotated[
+    int | None, typer.Option(help="HTTP port, 0 = any free · 网页端口 [HEITU_PORT]")
+]
+MqttPort = Annotated[
+    int | None,
+    typer.Option(help="MQTT port, 0 = any free · MQTT 端口 [HEITU_MQTT_PORT]"),
+]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line, not a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    # A service manager says SIGTERM; both end the contexts in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A hook, not an except clause: naming the rooms' errors there would import all
+    # rooms, seconds of it, before the shortest command.
+    sys.excepthook = _explain
+    # Typer's own call would put its hook in place of ours.
+    typer.main.get_command(app)(prog_name="heitu")
+
+
+def _explain(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if kind.__module__.split(".")[0] in ROOMS:
+        line = f"错误 Error: {error}"
+        Console(stderr=True, soft_wrap=True).print(line, style="red", markup=False)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def _settings(
+    data: Path | None, port: int | None = None, mqtt_port: int | None = None
+) -> Settings:
+    settings = Settings()
+    given = {"data": data or settings.data, "port": port, "mqtt_port": mqtt_port}
+    update: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    update["data"] = update["data"].expanduser().resolve()
+    return settings.model_copy(update=update)
+
+
+@app.command()
+def version() -> None:
+    """Print the version · 版本."""
+    typer.echo(CODE_VERSION)
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    port: Port = None,
+    mqtt_port: MqttPort = None,
+    seed: Annotated[int, typer.Option(help="Seed of the world · 随机种子")] = 1,
+    stop: Annotated[
+        bool, typer.Option("--exit", help="Print one JSON line and stop · 完成后退出")
+    ] = False,
+) -> None:
+    """Simulate Jilin, make its yields and maps, and show them · 模拟吉林演示."""
+    from api.demo import run_demo
+
+    settings = _with_ports(_settings(data, port, mqtt_port), given=(port, mqtt_port))
+    try:
+        with Stages() as stages:
+            result = run_demo(settings, stages, seed=seed, serve=not stop)
+    except KeyboardInterrupt:
+        typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
+        raise typer.Exit(130) from None
+    if stop:
+        typer.echo(json.dumps(asdict(result)))
+
+
+def _with_ports(
+    settings: Settings, *, given: tuple[int | None, int | None]
+) -> Settings:
+    """Nobody told a demo which ports to take: it steps aside where they are taken."""
+    ports = {"port": settings.port, "mqtt_port": settings.mqtt_port}
+    update = {
+        name: value if asked is not None else port_or_free(settings.host, value)
+        for (name, value), asked in zip(ports.items(), given, strict=True)
+    }
+    return settings.model_copy(update=update)
+
+
+@app.command()
+def serve(data: Data = None, port: Port = None, mqtt_port: MqttPort = None) -> None:
+    """Serve the data folder as it is · 启动平台."""
+    from api.serve import serve_folder
+
+    serve_folder(_settings(data, port, mqtt_port), Console(stderr=True))
+
+
+@archive_app.command("list")
+def archive_list(
+    collection: Annotated[
+        str | None, typer.Argument(help="Collection; all if left out · 影像集")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """List the scenes and products · 列出影像与产品."""
+    from ingest.archive import Archive
+
+    archive = Archive(_settings(data).archive, create=False)
+    table = Table("collection", "item", "datetime", "assets", "cloud %", "simulated")
+    for name in [collection] if collection else archive.collections():
+        for item in archive.items(name):
+            cloud = item.properties.get("eo:cloud_cover")
+            table.add_row(
+                name,
+                item.id,
+                f"{item.datetime:%Y-%m-%d}" if item.datetime else "",
+                " ".join(item.assets),
+                "" if cloud is None else f"{cloud:.0f}",
+                "模拟 simulated" if item.properties.get("heitu:simulated") else "",
+            )
+    _print_table(table)
+
+
+@archive_app.command("verify")
+def archive_verify(data: Data = None) -> None:
+    """Read every file and compare its checksum · 校验全部文件."""
+    from ingest.archive import Archive
+
+    archive = Archive(_settings(data).archive, create=False)
+    with Stages() as stages:
+        faults = archive.verify(stages.counter("Checksums", "校验"))
+    for fault in faults:
+        typer.echo(f"{fault.item_id}\t{fault.asset}\t{fault.path}\t{fault.problem}")
+    if faults:
+        typer.echo(f"{len(faults)} faults · 处故障", err=True)
+        raise typer.Exit(1)
+    typer.echo("every file is as it was written · 文件完好")
+
+
+@devices_app.command("add")
+def devices_add(
+    device_id: Annotated[str, typer.Argument(help="Id, also its topic · 设备编号")],
+    kind: Annotated[str, typer.Option(help="Profile, see `devices kinds` · 类型")],
+    lon: Annotated[float, typer.Option(help="Longitude, WGS 84 · 经度")],
+    lat: Annotated[float, typer.Option(help="Latitude, WGS 84 · 纬度")],
+    name_zh: Annotated[str, typer.Option(help="Chinese name · 中文名")] = "",
+    name_en: Annotated[str, typer.Option(help="English name · 英文名")] = "",
+    farm: Annotated[str, typer.Option(help="Farm · 农场")] = "home",
+    thing: Annotated[
+        str | None, typer.Option(help="What it measures: a field, a cow · 测量对象")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Register a device and print the topic it publishes to · 登记设备."""
+    from api.fleet import register
+    from store import open_store
+
+    settings = _settings(data)
+    with open_store(data=settings.data, url=settings.url) as store:
+        topic = register(
+            store,
+            device_id=device_id,
+            kind=kind,
+            lon=lon,
+            lat=lat,
+            name_zh=name_zh or device_id,
+            name_en=name_en or device_id,
+            farm=farm,
+            thing=thing or device_id,
+        )
+    typer.echo(topic)
+
+
+@devices_app.command("list")
+def devices_list(data: Data = None) -> None:
+    """List the devices and when each was last heard · 列出设备."""
+    from api.fleet import overview
+    from store import open_store
+
+    settings = _settings(data)
+    table = Table("device", "kind", "farm", "名称", "name", "last seen", "simulated")
+    with open_store(data=settings.data, url=settings.url) as store:
+        for row in overview(store):
+            table.add_row(*row)
+    _print_table(table)
+
+
+@devices_app.command("kinds")
+def devices_kinds() -> None:
+    """List the profiles and their quantities · 列出设备类型."""
+    from sensors.quantities import DEVICE_KINDS
+
+    table = Table("kind", "类型", "quantities")
+    for name, kind in DEVICE_KINDS.items():
+        table.add_row(name, kind.name_zh, " ".join(kind.quantities))
+    _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    """Print a table; a pipe gets whole cells, since folded ones cannot be read."""
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=200).print(table)

@@ -1,0 +1,178 @@
+"""The demo's sources: the simulated world laid into store and archive."""
+
+import math
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import pandas as pd
+import pystac
+from pandas import DataFrame
+
+from api.ground import crop_map_id
+from api.lineage import Recipe
+from api.platform import Platform
+from api.progress import Stages
+from ingest.archive import Archive, BandData
+from ingest.simulated import (
+    HISTORY,
+    PROVINCE,
+    WINDOW,
+    ScenePlan,
+    World,
+    crop_fractions,
+    render,
+    scene_plans,
+)
+from ingest.simulated.scenes import SCENES
+from models.features import CROPS
+from store import Store, fields, runs, statistics, weather
+from store.counties import County
+
+__all__ = [
+    "GRIDS",
+    "HISTORY_YEARS",
+    "ensure_world",
+    "read_truth",
+    "scene_pixels",
+    "scenes",
+]
+
+GRIDS = {"10m": WINDOW, "250m": PROVINCE, "1km": HISTORY}
+"""Names of the grids, used in product ids -> scene collection on that grid."""
+
+HISTORY_YEARS = 10
+
+
+def ensure_world(
+    platform: Platform,
+    stages: Stages,
+    *,
+    truth: Path,
+    seed: int,
+    year: int,
+    counties: list[County],
+) -> None:
+    """Lay the simulated world into store and archive, unless it is whole already.
+
+    The true yields go to the file `truth` and nowhere else: no model may see them.
+    """
+    recipe = _recipe(seed=seed, year=year)
+    if _whole(platform, recipe):
+        return
+    with stages.stage("Weather, fields, statistics", "天气、地块与统计"):
+        world = World(seed, year, counties, history=HISTORY_YEARS)
+        _lay_tables(platform.store, world)
+        _write_truth(world, truth)
+    _lay_crop_maps(platform.archive, world, stages, run_id=recipe.run_id)
+    _lay_scenes(platform.archive, world, stages)
+    platform.archive.refresh_links()
+    with platform.store.connection() as conn:
+        runs.save(conn, recipe.finished())
+
+
+def _recipe(*, seed: int, year: int) -> Recipe:
+    """Return what a simulated world is made from: it reads nothing."""
+    past = SCENES[HISTORY] * HISTORY_YEARS
+    return Recipe(
+        kind="simulated-world",
+        inputs={},
+        parameters={
+            "seed": seed,
+            "year": year,
+            "scenes": SCENES[WINDOW] + SCENES[PROVINCE] + past,
+        },
+        simulated=True,
+    )
+
+
+def scenes(archive: Archive) -> list[pystac.Item]:
+    """Return all scenes of the demo's collections."""
+    return [item for name in GRIDS.values() for item in archive.items(name)]
+
+
+def scene_pixels(items: Iterable[pystac.Item]) -> int:
+    """Return rows x columns of each scene's own grid, summed over the scenes."""
+    return sum(math.prod(item.properties["proj:shape"]) for item in items)
+
+
+def read_truth(path: Path) -> DataFrame:
+    """Return county, crop, year, yield_t_ha, area_ha of the simulated truth."""
+    return pd.read_csv(path, dtype={"county": str})
+
+
+def _whole(platform: Platform, recipe: Recipe) -> bool:
+    """Tell whether every scene of a finished world is still in the archive."""
+    with platform.store.connection() as conn:
+        if not runs.exists(conn, recipe.run_id):
+            return False
+    planned: int = recipe.parameters["scenes"]
+    return len(scenes(platform.archive)) == planned
+
+
+def _lay_tables(store: Store, world: World) -> None:
+    with store.connection() as conn:
+        weather.put(conn, world.weather())
+        statistics.put(conn, world.statistics())
+        fields.put(conn, world.fields())
+
+
+def _write_truth(world: World, path: Path) -> None:
+    partial = path.with_suffix(".part")
+    world.truth().to_csv(partial, index=False)
+    partial.replace(path)
+
+
+def _lay_crop_maps(
+    archive: Archive, world: World, stages: Stages, *, run_id: str
+) -> None:
+    with stages.stage("Crop maps", "作物分布图", total=len(GRIDS)) as advance:
+        for grid, collection in GRIDS.items():
+            geobox = world.grids[collection]
+            archive.add_product(
+                product_id=crop_map_id(grid),
+                kind="crop-map",
+                geobox=geobox,
+                asset=BandData(crop_fractions(world, geobox), geobox, nodata=255),
+                properties={
+                    "title": f"Crop fractions, {grid}",
+                    "heitu:title_zh": f"作物比例（{grid}）",
+                    "heitu:crops": list(CROPS),
+                    "heitu:unit": "%",
+                    "heitu:year": world.year,
+                    "heitu:run": run_id,
+                    "heitu:simulated": True,
+                },
+            )
+            advance()
+
+
+def _lay_scenes(archive: Archive, world: World, stages: Stages) -> None:
+    """Render and archive what is missing, two scenes at a time.
+
+    A scene is whole or absent, so an interrupted run goes on where it was.
+    """
+    plans = scene_plans(world)
+    missing = [p for p in plans if not archive.has(p.collection, p.item_id)]
+    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scene")
+    try:
+        with stages.stage("Scenes", "影像", total=len(missing)) as advance:
+            jobs = [pool.submit(_lay_scene, archive, world, plan) for plan in missing]
+            for job in as_completed(jobs):
+                job.result()
+                advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _lay_scene(archive: Archive, world: World, plan: ScenePlan) -> None:
+    rendered = render(world, plan)
+    archive.add_scene(
+        collection=plan.collection,
+        item_id=plan.item_id,
+        acquired=plan.acquired,
+        geobox=plan.geobox,
+        bands=rendered.bands,
+        properties=rendered.properties,
+    )

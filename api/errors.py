@@ -1,0 +1,99 @@
+"""Errors of the faces.
+
+ApiError
+├── PortTaken
+├── ServerFailed
+├── ProductUnknown
+├── ProductInvalid
+├── ProductRunChanged
+├── NoDataForYear
+├── PointOutside
+├── PeriodInvalid
+├── SceneFailed
+└── PageNotBuilt
+"""
+
+from collections.abc import Iterable
+
+
+class ApiError(Exception):
+    """Base class of what the faces themselves refuse."""
+
+
+class PortTaken(ApiError):
+    """Another program listens on the port."""
+
+
+class ServerFailed(ApiError):
+    """The HTTP server did not come up."""
+
+
+class ProductUnknown(ApiError):
+    """The archive holds no product of this id."""
+
+    def __init__(self, product_id: str) -> None:
+        super().__init__(
+            f"no product {product_id!r} in the archive; /products lists those there are"
+        )
+        self.product_id = product_id
+
+
+class ProductInvalid(ApiError):
+    """A product's item does not say all that is needed to show it."""
+
+    def __init__(self, product_id: str, *, missing: str) -> None:
+        super().__init__(
+            f"product {product_id!r} lacks {missing!r}; make it again with this version"
+        )
+        self.product_id = product_id
+        self.missing = missing
+
+
+class ProductRunChanged(ApiError):
+    """The address names a run that is no longer the product's."""
+
+    def __init__(self, product_id: str, *, asked: str, current: str) -> None:
+        super().__init__(
+            f"product {product_id!r} is now of run {current}, not {asked}; "
+            f"read /products/{product_id}/tilejson.json again for the new address"
+        )
+        self.product_id = product_id
+        self.asked = asked
+        self.current = current
+
+
+class NoDataForYear(ApiError):
+    """The place is known, the year is not."""
+
+    def __init__(self, what: str, *, year: int, years: Iterable[int]) -> None:
+        self.year = year
+        self.years = sorted(set(years))
+        there = ", ".join(map(str, self.years)) or "none yet"
+        super().__init__(f"{what}: no data for {year}; years that exist: {there}")
+
+
+class PointOutside(ApiError):
+    """The point lies outside what is asked about."""
+
+    def __init__(self, what: str, *, lon: float, lat: float) -> None:
+        super().__init__(f"lon {lon}, lat {lat} (WGS 84) lies outside {what}")
+        self.lon = lon
+        self.lat = lat
+
+
+class PeriodInvalid(ApiError):
+    """The period ends before it starts."""
+
+
+class SceneFailed(ApiError):
+    """A scene that is needed for the answer cannot be used."""
+
+    def __init__(self, item_id: str | None) -> None:
+        super().__init__(
+            f"scene {item_id!r} cannot be used; `heitu archive verify` says why"
+        )
+        self.item_id = item_id
+
+
+class PageNotBuilt(ApiError):
+    """The page's bundle is not there."""

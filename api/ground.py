@@ -1,0 +1,66 @@
+"""The ground under a grid: which county and which crops lie in each pixel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pystac
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from ingest.archive import Archive
+from raster.zonal import zone_index
+from store.counties import County
+
+__all__ = ["Ground", "crop_map_id", "load_ground"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Counties and crops of one grid, ready for county features and yield maps."""
+
+    geobox: GeoBox
+    crop_map: pystac.Item
+    """The crop map's archive item; its checksum goes into every run that used it."""
+
+    fractions: NDArray[np.uint8]
+    """Percent of maize, rice and soybean, (3, y, x); 255 outside the province."""
+
+    zones: NDArray[np.int16]
+    """Position of the county in `codes` that holds the pixel's centre; -1 outside."""
+
+    codes: tuple[str, ...]
+    """GB/T 2260 codes in the order of `zones`."""
+
+    def fraction(self, crop_position: int) -> NDArray[np.float32]:
+        """Return the share 0..1 of one crop, 0 outside the province."""
+        percent = self.fractions[crop_position]
+        inside = np.where(percent == 255, np.uint8(0), percent)
+        return np.divide(inside, 100, dtype=np.float32)
+
+
+def crop_map_id(grid: str) -> str:
+    """Return the product id of the crop map on the grid named `grid`."""
+    return f"crop-map-{grid}"
+
+
+def load_ground(archive: Archive, grid: str, counties: Sequence[County]) -> Ground:
+    """Read the crop map of a grid and lay the counties over it.
+
+    Raises
+    ------
+    ingest.IngestError
+        The archive has no crop map for this grid.
+    """
+    item = archive.item("products", crop_map_id(grid))
+    with rasterio.open(item.assets["data"].href) as source:
+        fractions = source.read()
+        geobox = GeoBox(source.shape, source.transform, source.crs)
+    return Ground(
+        geobox=geobox,
+        crop_map=item,
+        fractions=fractions,
+        zones=zone_index(geobox, [county.geometry for county in counties]),
+        codes=tuple(county.code for county in counties),
+    )

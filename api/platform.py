@@ -1,0 +1,55 @@
+"""One running platform: its data folder, store, archive, broker and subscriber."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.settings import Settings
+from ingest.archive import Archive
+from sensors.broker import Broker, free_port
+from sensors.subscriber import Subscriber
+from store import Store, open_store
+from store.lock import lock_folder
+
+__all__ = ["Platform", "open_platform"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The rooms put together; closed in reverse order by `open_platform`."""
+
+    data: Path
+    store: Store
+    archive: Archive
+    broker: Broker
+    subscriber: Subscriber
+
+
+@contextmanager
+def open_platform(settings: Settings) -> Iterator[Platform]:
+    """Start a platform in its data folder and stop it in order afterwards.
+
+    Raises
+    ------
+    store.StoreError
+        The data folder is in use by another platform, or the database cannot start.
+    sensors.SensorsError
+        The broker cannot start, for example because its port is taken.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(lock_folder(settings.data))
+        store = stack.enter_context(open_store(data=settings.data, url=settings.url))
+        port = settings.mqtt_port or free_port(settings.host)
+        broker = stack.enter_context(Broker(host=settings.host, port=port))
+        subscriber = stack.enter_context(
+            Subscriber(store, host=settings.host, port=port)
+        )
+        archive = Archive(settings.archive)
+        yield Platform(
+            data=settings.data,
+            store=store,
+            archive=archive,
+            broker=broker,
+            subscriber=subscriber,
+        )

@@ -1,0 +1,249 @@
+"""What the HTTP face answers with; the OpenAPI document is made from these models."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from geojson_pydantic import Feature, FeatureCollection, MultiPolygon, Polygon
+from pydantic import BaseModel, ConfigDict, Field
+
+Crop = Literal["maize", "rice", "soybean"]
+Status = Literal["forecast", "provisional", "final", "missing"]
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457) with the title in Chinese too."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+    detail: str
+    instance: str
+
+
+class Row(BaseModel):
+    """Base of the models that are read off the store's rows by attribute."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Health(BaseModel):
+    """State of the platform."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    database: Literal["ok"] = "ok"
+    readings: Annotated[
+        dict[str, Any], Field(description="Counters of the sensor ingest; may be empty")
+    ]
+    simulated: Annotated[
+        bool, Field(description="True when any device or estimate is simulated")
+    ]
+
+
+class CountyProperties(Row):
+    """Names and size of a county; `code` is GB/T 2260."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    prefecture_zh: str
+    prefecture_en: str
+    area_km2: float
+
+
+class CountyCollection(
+    FeatureCollection[Feature[Polygon | MultiPolygon, CountyProperties]]
+):
+    """Counties with borders simplified for maps: neighbours still share them."""
+
+    attribution: str
+
+
+class Estimate(BaseModel):
+    """An estimate; `interval` is the probability that the bounds enclose."""
+
+    county: str
+    name_zh: str
+    name_en: str
+    crop: Crop
+    year: int
+    measure: str
+    value: float | None
+    unit: str
+    lower: float | None
+    upper: float | None
+    interval: float
+    status: Status
+    reason: str | None
+    simulated: bool
+    run_id: str
+    issued_at: datetime
+
+
+class Estimates(BaseModel):
+    """The newest issue of each estimate asked for."""
+
+    estimates: list[Estimate]
+    count: int
+
+
+class Statistic(Row):
+    """A county's yield (t/ha) and sown area (ha) of one past year."""
+
+    county: str
+    crop: Crop
+    year: int
+    yield_t_ha: float | None
+    area_ha: float | None
+    source: str
+    simulated: bool
+
+
+class Statistics(BaseModel):
+    """County statistics."""
+
+    statistics: list[Statistic]
+
+
+class Run(Row):
+    """One execution: what it read (ids and checksums), and with what it was made."""
+
+    run_id: str
+    kind: str
+    inputs: dict[str, str]
+    parameters: dict[str, Any]
+    code_version: str
+    model_version: str | None
+    simulated: bool
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class Product(BaseModel):
+    """A raster product; `scale` turns its stored integers into `unit`."""
+
+    id: str
+    kind: str
+    crop: Crop | None
+    year: int
+    resolution_m: float
+    bbox: tuple[float, float, float, float]
+    unit: str
+    scale: float
+    range: Annotated[
+        tuple[float, float], Field(description="Values at the ends of the colour map")
+    ]
+    colormap: str
+    run_id: str
+    simulated: bool
+    title_zh: str
+    title_en: str
+    tilejson: Annotated[str, Field(description="Address of the TileJSON document")]
+
+
+class Products(BaseModel):
+    """All products of the archive."""
+
+    products: list[Product]
+
+
+class PointValue(BaseModel):
+    """A product's value at a point; None with status `no-data` where it has none."""
+
+    value: float | None
+    unit: str
+    status: Literal["ok", "no-data"]
+
+
+class Observation(BaseModel):
+    """NDVI of one clear acquisition."""
+
+    date: date
+    ndvi: float
+
+
+class SeasonCurve(BaseModel):
+    """A pixel's season: dekads (旬), the single clear dates, and phenology."""
+
+    lon: float
+    lat: float
+    year: int
+    collection: str
+    resolution_m: float
+    dates: Annotated[list[date], Field(description="First day of each dekad")]
+    ndvi: Annotated[list[float | None], Field(description="Median of the clear dates")]
+    clear_count: list[int]
+    ndvi_smooth: list[float | None]
+    observations: list[Observation]
+    sos: Annotated[date | None, Field(description="Start of season")]
+    pos: Annotated[date | None, Field(description="Peak of season")]
+    eos: Annotated[date | None, Field(description="End of season")]
+    peak: Annotated[float | None, Field(description="NDVI at the peak")]
+    integral: Annotated[
+        float | None, Field(description="NDVI times days from start to end")
+    ]
+    status: Literal["ok", "no-clear-observation"]
+    simulated: bool
+
+
+class FieldProperties(Row):
+    """A field of one crop and year."""
+
+    field_id: str
+    county: str
+    name_zh: str
+    name_en: str
+    crop: Crop
+    year: int
+    area_ha: float
+    simulated: bool
+
+
+class FieldCollection(FeatureCollection[Feature[Polygon, FieldProperties]]):
+    """Fields."""
+
+
+class Reading(Row):
+    """A value of one stream; `thing` is what is measured.
+
+    `flag` is QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.
+    """
+
+    quantity: str
+    unit: str
+    thing: str
+    value: float
+    time: datetime
+    flag: Literal[1, 2, 3, 4, 9]
+
+
+class Device(BaseModel):
+    """A device with the newest reading of each of its streams."""
+
+    id: str
+    farm: str
+    name_zh: str
+    name_en: str
+    kind: str
+    lon: float | None
+    lat: float | None
+    county: str | None
+    simulated: bool
+    last_seen: datetime | None
+    latest: list[Reading]
+
+
+class Devices(BaseModel):
+    """All devices."""
+
+    devices: list[Device]
+
+
+class Readings(BaseModel):
+    """Readings of a device in time order; `truncated` when the limit cut them."""
+
+    device: str
+    readings: list[Reading]
+    truncated: bool
+    simulated: bool

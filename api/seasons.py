@@ -1,0 +1,105 @@
+"""From archived scenes to seasons and county features: one run for each year."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+import pystac
+import xarray as xr
+
+from api.ground import Ground
+from api.lineage import Recipe, checksums, simulated
+from ingest.archive import Archive
+from models.features import season_features
+from raster.season import season
+from store import Store, features, runs
+
+__all__ = ["METRICS", "YearSeason", "season_run", "season_window"]
+
+METRICS = ("peak", "integral", "sos", "pos", "eos", "clear_count")
+"""Season variables that county features and yield maps are made from."""
+
+
+def season_window(year: int) -> tuple[date, date]:
+    """Return first and last day of the growing season in Jilin, snow to snow."""
+    return date(year, 4, 1), date(year, 10, 31)
+
+
+@dataclass(slots=True, kw_only=True)
+class YearSeason:
+    """The season of one collection, year and grid; computed once, when first needed.
+
+    County features and yield maps need the same season, and each is skipped when its
+    run is already there: only the first of them that is not pays for it.
+    """
+
+    archive: Archive
+    ground: Ground
+    collection: str
+    year: int
+    compute: Callable[[xr.Dataset], xr.Dataset] = lambda lazy: lazy.compute()
+    _metrics: xr.Dataset | None = field(default=None, init=False)
+
+    def items(self) -> list[pystac.Item]:
+        """Return the year's scenes, oldest first."""
+        start, end = season_window(self.year)
+        return self.archive.items(self.collection, start=start, end=end)
+
+    def metrics(self) -> xr.Dataset:
+        """Return `METRICS` as an eager Dataset on the ground's grid."""
+        if self._metrics is None:
+            start, end = season_window(self.year)
+            lazy = season(
+                self.items(),
+                self.ground.geobox,
+                start=start,
+                end=end,
+                variables=METRICS,
+            )
+            self._metrics = self.compute(lazy)
+        return self._metrics
+
+    def simulated(self) -> bool:
+        """Tell whether any scene, or the crop map, is simulated."""
+        return simulated([*self.items(), self.ground.crop_map])
+
+    def forget(self) -> None:
+        """Free the memory of the computed season."""
+        self._metrics = None
+
+
+def season_run(store: Store, year_season: YearSeason) -> str:
+    """Put the year's county features into the store; returns the run's id.
+
+    A run with the same scenes, crop map and code is reused, never repeated.
+    """
+    recipe = _recipe(year_season)
+    with store.connection() as conn:
+        if runs.exists(conn, recipe.run_id):
+            return recipe.run_id
+    ground = year_season.ground
+    frame = season_features(
+        year_season.metrics(),
+        zones=ground.zones,
+        fractions=ground.fractions,
+        county_codes=ground.codes,
+    )
+    with store.connection() as conn:
+        runs.save(conn, recipe.finished())
+        features.put(conn, frame, run_id=recipe.run_id, year=year_season.year)
+    return recipe.run_id
+
+
+def _recipe(year_season: YearSeason) -> Recipe:
+    items = [*year_season.items(), year_season.ground.crop_map]
+    return Recipe(
+        kind="season",
+        inputs=checksums(items),
+        parameters={
+            "collection": year_season.collection,
+            "year": year_season.year,
+            "grid": list(year_season.ground.geobox.shape),
+            "variables": list(METRICS),
+        },
+        simulated=simulated(items),
+    )

@@ -1,0 +1,44 @@
+"""What a request may use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from api.catalogue import Catalogue
+from api.county_table import CountyTable
+from store import Store
+
+__all__ = ["Services", "UseServices"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms below, as one process holds them.
+
+    Attributes
+    ----------
+    store
+        Database.
+    counties
+        Counties of the store, kept in memory.
+    catalogue
+        Items of the archive, kept in memory.
+    counts
+        Counters of the sensor ingest of this process.
+    """
+
+    store: Store
+    counties: CountyTable
+    catalogue: Catalogue
+    counts: Callable[[], dict[str, Any]]
+
+
+# Not `def`: this only looks up an attribute and needs no thread of the pool.
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+UseServices = Annotated[Services, Depends(_services)]

@@ -1,0 +1,44 @@
+"""Settings of one platform: where its data lies and which doors it opens."""
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """Read from the environment (prefix ``HEITU_``); the command line overrides it.
+
+    Everything listens on 127.0.0.1 unless told otherwise: neither the page nor the
+    broker asks who is calling.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HEITU_")
+
+    data: Path = Field(default_factory=lambda: platformdirs.user_data_path("heitu"))
+    """Data folder: the archive and, without ``database_url``, the database."""
+
+    database_url: SecretStr | None = None
+    """PostgreSQL 15 or newer to use instead of the embedded one."""
+
+    host: str = "127.0.0.1"
+    """Address that the page, the HTTP API and the MQTT broker listen on."""
+
+    port: int = Field(default=8421, ge=0, le=65_535)
+    """HTTP port; 0 takes any free one."""
+
+    mqtt_port: int = Field(default=1883, ge=0, le=65_535)
+    """MQTT port; 0 takes any free one."""
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the STAC archive."""
+        return self.data / "archive"
+
+    @property
+    def url(self) -> str | None:
+        """The database's address in clear, for the store alone."""
+        return self.database_url.get_secret_value() if self.database_url else None

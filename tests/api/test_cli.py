@@ -1,0 +1,63 @@
+"""The command line, run as a user runs it."""
+
+from pathlib import Path
+
+import pytest
+
+from store.lock import lock_folder
+from tests.demo.conftest import heitu
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli")
+
+
+def test_version_is_printed() -> None:
+    assert heitu("version").stdout == "0.1.0\n"
+
+
+def test_unknown_option_is_wrong_usage() -> None:
+    assert heitu("demo", "--no-such-option").returncode == 2
+
+
+def test_archive_that_is_not_there_is_an_error(data: Path) -> None:
+    ran = heitu("archive", "list", "--data", str(data / "none"))
+    assert ran.returncode == 1
+    assert "no archive" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_device_is_added_once_and_listed(data: Path) -> None:
+    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(data))
+    add = ("devices", "add", "probe-1", "--kind", "soil-probe", *place)
+    assert heitu(*add).stdout == "farm/home/probe-1/up\n"
+    again = heitu(*add)
+    assert again.returncode == 1
+    assert "already registered" in again.stderr
+    assert "probe-1" in heitu("devices", "list", "--data", str(data)).stdout
+
+
+def test_unknown_kind_names_the_kinds(data: Path) -> None:
+    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(data))
+    ran = heitu("devices", "add", "x", "--kind", "toaster", *place)
+    assert ran.returncode == 1
+    assert "cattle-collar" in ran.stderr
+
+
+def test_platform_refuses_a_folder_in_use(tmp_path: Path) -> None:
+    with lock_folder(tmp_path):
+        ran = heitu("serve", "--data", str(tmp_path), "--port", "0")
+    assert ran.returncode == 1
+    assert "already runs Heitu" in ran.stderr
+
+
+def test_password_of_an_unreachable_database_is_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://ann:s3cret@127.0.0.1:1/heitu"
+    monkeypatch.setenv("HEITU_DATABASE_URL", url)
+    ran = heitu("devices", "list", "--data", str(tmp_path))
+    assert ran.returncode == 1
+    assert "127.0.0.1:1" in ran.stderr
+    assert "s3cret" not in ran.stderr + ran.stdout

@@ -1,0 +1,30 @@
+from importlib.metadata import version
+
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from ingest.archive import Archive
+from store import Store
+from tests.api.problem_contract import assert_problem
+
+
+def test_health_tells_version_counters_and_simulated(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {
+        "status": "ok",
+        "version": version("heitu"),
+        "database": "ok",
+        "readings": {"sent": 3},
+        "simulated": True,
+    }
+
+
+def test_nothing_simulated_is_not_called_so(store: Store, own_archive: Archive) -> None:
+    client = TestClient(create_app(store=store, archive=own_archive, counts=None))
+    body = client.get("/healthz").json()
+    assert (body["simulated"], body["readings"]) == (False, {})
+
+
+def test_database_that_is_gone_is_503(store: Store, own_archive: Archive) -> None:
+    client = TestClient(create_app(store=store, archive=own_archive, counts=None))
+    store.close()
+    assert_problem(client.get("/healthz"), 503, "Database unavailable")

@@ -1,0 +1,85 @@
+"""The words of the page: both languages, complete and in use."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sensors.quantities import DEVICE_KINDS, QUANTITIES
+
+SOURCES = Path(__file__).parents[2] / "api" / "web" / "src"
+CODE = "\n".join(path.read_text("utf-8") for path in sorted(SOURCES.glob("*.ts")))
+MARKUP = (SOURCES / "index.html").read_text("utf-8")
+
+
+def words(language: str) -> dict[str, str]:
+    loaded: dict[str, str] = json.loads(
+        (SOURCES / f"{language}.json").read_text("utf-8")
+    )
+    return loaded
+
+
+def keys_in_code() -> set[str]:
+    """Keys written out in t("..."), in lists of keys, and in the markup."""
+    called = re.findall(r'\bt\(\s*"([^"]+)"', CODE)
+    marked = re.findall(r'data-i18n(?:-label)?="([^"]+)"', MARKUP)
+    return {*called, *marked}
+
+
+def families_in_code() -> set[str]:
+    """First parts of keys put together by t(`crop.${crop}`) or term("kind", ..)."""
+    made = re.findall(r"\bt\(\s*`(\w+)\.\$\{", CODE)
+    terms = re.findall(r'\bterm\("(\w+)"', CODE)
+    return {*made, *terms}
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert words("zh").keys() == words("en").keys()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_word_is_empty(language: str) -> None:
+    assert [key for key, value in words(language).items() if not value.strip()] == []
+
+
+def test_both_languages_fill_the_same_holes() -> None:
+    def holes(text: str) -> set[str]:
+        return set(re.findall(r"\{(\w+)\}", text))
+
+    english = words("en")
+    assert [
+        key
+        for key, chinese in words("zh").items()
+        if holes(chinese) != holes(english[key])
+    ] == []
+
+
+def test_every_key_in_the_code_has_words() -> None:
+    keys = keys_in_code()
+    assert len(keys) > 50
+    assert keys - words("zh").keys() == set()
+
+
+def test_every_family_of_keys_has_words() -> None:
+    families = families_in_code()
+    assert families == {
+        *("crop", "tab", "kind", "quantity", "status", "flag", "reason")
+    }
+    assert families <= {key.split(".")[0] for key in words("zh")}
+
+
+def test_no_words_are_left_over() -> None:
+    quoted = set(re.findall(r'"([^"\s]+)"', CODE)) | keys_in_code()
+    families = families_in_code()
+    assert [
+        key
+        for key in words("zh")
+        if key not in quoted and key.split(".")[0] not in families
+    ] == []
+
+
+def test_every_quantity_and_kind_of_device_has_words() -> None:
+    wanted = {f"quantity.{name}" for name in QUANTITIES}
+    wanted |= {f"kind.{name}" for name in DEVICE_KINDS}
+    assert wanted - words("zh").keys() == set()
