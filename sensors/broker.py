@@ -93,6 +93,7 @@ class Broker:
 def _check_free(host: str, port: int) -> None:
     # iotcore reports every failure to listen as one OSError without errno.
     with socket.socket() as probe:
+        # As iotcore binds: connections of an earlier broker may still be closing.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -72,6 +72,7 @@ class Connecting:
         BrokerUnreachable
             Nothing listens there, the broker refuses, or `timeout` seconds pass.
         """
+        # The first connection is not retried: a wrong address should be said at once.
         try:
             self._client.connect(self._host, self._port, keepalive=KEEPALIVE)
         except OSError as error:

@@ -69,6 +69,7 @@ class Feed:
     def stop(self) -> None:
         """Stop publishing and disconnect."""
         self._stopping.set()
+        # Not alive when the broker could not be reached.
         if self._thread.is_alive():
             self._thread.join()
         self._publisher.stop()

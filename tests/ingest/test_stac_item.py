@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pystac
 import pytest
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator
 from odc.geo.geobox import GeoBox
 from pystac.extensions.eo import EOExtension
 from pystac.extensions.file import FileExtension

@@ -59,7 +59,7 @@ def test_a_coarser_grid_gets_mean_reflectance_and_majority_class(
     numbers[:, 1::3] = 400
     numbers[:, 2::3] = 0
     classes = np.full((6, 6), 4, np.uint8)
-    classes[::3] = 9
+    classes[1::3] = 9
     coarse = grid(2, 2, resolution=30)
 
     mean = read_band(

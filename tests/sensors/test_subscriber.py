@@ -4,15 +4,16 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sensors.broker import Broker, free_port
-from sensors.errors import BrokerUnreachable, IngestStalled
+from sensors.errors import BrokerUnreachable, IngestStalled, PayloadInvalid
+from sensors.payload import parse
 from sensors.publisher import Outgoing, Publisher, publish
 from sensors.quantities import stream_specs
 from sensors.simulated import INSTALLED_AT, messages, village
-from sensors.subscriber import Subscriber
+from sensors.subscriber import Subscriber, topic_of
 from store import Store, devices, readings
 from store.devices import Device
 from store.readings import StreamReading
@@ -181,6 +182,11 @@ def test_mosquitto_pub_reading_is_stored(
     (reading,) = stored(village_store, "sim-soil-1")
     assert reading.value == 0.27
     assert reading.time == datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
+
+
+def test_topic_that_is_not_utf8_names_no_device() -> None:
+    with pytest.raises(PayloadInvalid, match="topic"):
+        parse(topic_of(MQTTMessage(topic=b"farm/\xff/a/up")), b"{}", START)
 
 
 def test_nothing_listening_is_a_clear_error(village_store: Store) -> None:

@@ -17,5 +17,5 @@ export function mark(part: Part, simulated: boolean): void {
   else parts.delete(part);
   const banner = element("simulated");
   banner.hidden = parts.size === 0;
-  banner.textContent = t("simulated.banner");
+  banner.textContent = banner.hidden ? "" : t("simulated.banner");
 }
