@@ -165,6 +165,16 @@ def test_a_year_far_ahead_is_said_to_be() -> None:
     )
 
 
+def test_a_year_not_yet_harvested_is_no_history() -> None:
+    current = linear_history(years=1, first=2023).assign(yield_t_ha=math.nan)
+    history = pd.concat([linear_history(), current])
+    model = CountyYieldModel.fit(history, features=())
+    assert model.crops["maize"].crop_years.tolist() == list(range(2012, 2020))
+    assert model.predict(rows(year=2023))["reason"].item() == (
+        "extrapolated: 4 years after the end of the history"
+    )
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
