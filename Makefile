@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 SYNCED := $(VENV)/.synced
+# Heitu itself anew each time: a build taken from uv's cache would bring no page.
+SYNC := $(UV) sync --locked --reinstall-package heitu --python $(BIN)/python
 
 .PHONY: help setup demo test check bench page clean
 
@@ -31,7 +33,7 @@ bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 page: setup
-	$(BIN)/python hatch_build.py
+	$(SYNC)
 
 clean:
 	rm -rf $(VENV) dist api/static api/web/node_modules
@@ -44,5 +46,5 @@ $(UV):
 
 # The lock file alone decides what is installed; the build hook makes the page.
 $(SYNCED): pyproject.toml uv.lock hatch_build.py | $(UV)
-	$(UV) sync --locked --python $(BIN)/python
+	$(SYNC)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pystac
@@ -16,22 +17,33 @@ from store.counties import County
 __all__ = ["Ground", "crop_map_id", "load_ground"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Ground:
-    """Counties and crops of one grid, ready for county features and yield maps."""
+    """Counties and crops of one grid; the arrays are made when they are first used."""
 
     geobox: GeoBox
     crop_map: pystac.Item
     """The crop map's archive item; its checksum goes into every run that used it."""
 
-    fractions: NDArray[np.uint8]
-    """Percent of maize, rice and soybean, (3, y, x); 255 outside the province."""
+    counties: tuple[County, ...]
 
-    zones: NDArray[np.int16]
-    """Position of the county in `codes` that holds the pixel's centre; -1 outside."""
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """GB/T 2260 codes in the order of `zones`."""
+        return tuple(county.code for county in self.counties)
 
-    codes: tuple[str, ...]
-    """GB/T 2260 codes in the order of `zones`."""
+    @cached_property
+    def zones(self) -> NDArray[np.int16]:
+        """Position in `codes` of each pixel's county, (y, x); -1 outside."""
+        outlines = [county.geometry for county in self.counties]
+        return zone_index(self.geobox, outlines)
+
+    @cached_property
+    def fractions(self) -> NDArray[np.uint8]:
+        """Percent of maize, rice and soybean, (3, y, x); 255 outside the province."""
+        with rasterio.open(self.crop_map.assets["data"].href) as source:
+            percent: NDArray[np.uint8] = source.read()
+            return percent
 
     def fraction(self, crop_position: int) -> NDArray[np.float32]:
         """Return the share 0..1 of one crop, 0 outside the province."""
@@ -46,7 +58,7 @@ def crop_map_id(grid: str) -> str:
 
 
 def load_ground(archive: Archive, grid: str, counties: Sequence[County]) -> Ground:
-    """Read the crop map of a grid and lay the counties over it.
+    """Find the crop map of a grid, to lay the counties over it.
 
     Raises
     ------
@@ -55,12 +67,5 @@ def load_ground(archive: Archive, grid: str, counties: Sequence[County]) -> Grou
     """
     item = archive.item("products", crop_map_id(grid))
     with rasterio.open(item.assets["data"].href) as source:
-        fractions = source.read()
         geobox = GeoBox(source.shape, source.transform, source.crs)
-    return Ground(
-        geobox=geobox,
-        crop_map=item,
-        fractions=fractions,
-        zones=zone_index(geobox, [county.geometry for county in counties]),
-        codes=tuple(county.code for county in counties),
-    )
+    return Ground(geobox=geobox, crop_map=item, counties=tuple(counties))

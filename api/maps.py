@@ -52,7 +52,7 @@ def county_map_run(
         values = _county_values(store, crop, year, ground.codes, estimate_run)
         tonnes = yield_map(index, fraction, ground.zones, values)
         pixels = quantise(tonnes, fraction=fraction, zones=ground.zones)
-        _publish(year_season, name, pixels, recipe=recipe, crop=crop, grid=grid)
+        _publish(year_season, name, pixels, recipe=recipe, crop=crop)
     with store.connection() as conn:
         runs.save(conn, recipe.finished())
     return wanted
@@ -86,7 +86,7 @@ def window_map_run(
         tonnes = scale_to_mean(index, fraction, target_mean=mean)
         whole = np.zeros(fraction.shape, np.int16)
         pixels = quantise(tonnes, fraction=fraction, zones=whole)
-        _publish(year_season, name, pixels, recipe=recipe, crop=crop, grid=grid)
+        _publish(year_season, name, pixels, recipe=recipe, crop=crop)
     with store.connection() as conn:
         runs.save(conn, recipe.finished())
     return wanted
@@ -99,7 +99,7 @@ def _recipe(
         kind="yield-map",
         inputs={"season": season_run(store, year_season), **basis},
         parameters={"grid": grid, "year": year_season.year, "index": "integral"},
-        simulated=year_season.simulated(),
+        simulated=year_season.simulated,
     )
 
 
@@ -113,7 +113,7 @@ def _all_made(archive: Archive, names: Iterable[str], run_id: str) -> bool:
 
 def _canopy_index(year_season: YearSeason) -> NDArray[np.float64]:
     """Return the NDVI integral over the season, NDVI * day; NaN without a season."""
-    integral = xr.decode_cf(year_season.metrics()[["integral"]])["integral"]
+    integral = xr.decode_cf(year_season.metrics[["integral"]])["integral"]
     return integral.to_numpy().astype(np.float64)
 
 
@@ -160,17 +160,17 @@ def _publish(
     *,
     recipe: Recipe,
     crop: str,
-    grid: str,
 ) -> None:
     geobox, year = year_season.ground.geobox, year_season.year
+    metres = round(abs(geobox.resolution.x))
     year_season.archive.add_product(
         product_id=name,
         kind="yield-map",
         geobox=geobox,
         asset=BandData(pixels, geobox, nodata=NODATA, scale=SCALE, offset=0.0),
         properties={
-            "title": f"{crop.capitalize()} yield {year}, {grid}",
-            "heitu:title_zh": f"{year} 年{CROP_ZH[crop]}单产（{grid}）",
+            "title": f"{crop.capitalize()} yield {year}, {metres} m",
+            "heitu:title_zh": f"{year} 年{CROP_ZH[crop]}单产（{metres} 米）",
             "heitu:crop": crop,
             "heitu:year": year,
             "heitu:run": recipe.run_id,

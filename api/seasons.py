@@ -1,8 +1,9 @@
 """From archived scenes to seasons and county features: one run for each year."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import pystac
 import xarray as xr
@@ -25,7 +26,7 @@ def season_window(year: int) -> tuple[date, date]:
     return date(year, 4, 1), date(year, 10, 31)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class YearSeason:
     """The season of one collection, year and grid; computed once, when first needed.
 
@@ -38,34 +39,26 @@ class YearSeason:
     collection: str
     year: int
     compute: Callable[[xr.Dataset], xr.Dataset] = lambda lazy: lazy.compute()
-    _metrics: xr.Dataset | None = field(default=None, init=False)
 
+    @cached_property
     def items(self) -> list[pystac.Item]:
-        """Return the year's scenes, oldest first."""
+        """The year's scenes, oldest first."""
         start, end = season_window(self.year)
         return self.archive.items(self.collection, start=start, end=end)
 
+    @cached_property
     def metrics(self) -> xr.Dataset:
-        """Return `METRICS` as an eager Dataset on the ground's grid."""
-        if self._metrics is None:
-            start, end = season_window(self.year)
-            lazy = season(
-                self.items(),
-                self.ground.geobox,
-                start=start,
-                end=end,
-                variables=METRICS,
-            )
-            self._metrics = self.compute(lazy)
-        return self._metrics
+        """`METRICS` as an eager Dataset on the ground's grid."""
+        start, end = season_window(self.year)
+        lazy = season(
+            self.items, self.ground.geobox, start=start, end=end, variables=METRICS
+        )
+        return self.compute(lazy)
 
+    @property
     def simulated(self) -> bool:
-        """Tell whether any scene, or the crop map, is simulated."""
-        return simulated([*self.items(), self.ground.crop_map])
-
-    def forget(self) -> None:
-        """Free the memory of the computed season."""
-        self._metrics = None
+        """Whether any scene, or the crop map, is simulated."""
+        return simulated([*self.items, self.ground.crop_map])
 
 
 def season_run(store: Store, year_season: YearSeason) -> str:
@@ -79,7 +72,7 @@ def season_run(store: Store, year_season: YearSeason) -> str:
             return recipe.run_id
     ground = year_season.ground
     frame = season_features(
-        year_season.metrics(),
+        year_season.metrics,
         zones=ground.zones,
         fractions=ground.fractions,
         county_codes=ground.codes,
@@ -91,7 +84,7 @@ def season_run(store: Store, year_season: YearSeason) -> str:
 
 
 def _recipe(year_season: YearSeason) -> Recipe:
-    items = [*year_season.items(), year_season.ground.crop_map]
+    items = [*year_season.items, year_season.ground.crop_map]
     return Recipe(
         kind="season",
         inputs=checksums(items),
@@ -101,5 +94,5 @@ def _recipe(year_season: YearSeason) -> Recipe:
             "grid": list(year_season.ground.geobox.shape),
             "variables": list(METRICS),
         },
-        simulated=simulated(items),
+        simulated=year_season.simulated,
     )

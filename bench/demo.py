@@ -48,7 +48,7 @@ def second_start(data: Path) -> dict[str, float]:
     with urllib.request.urlopen(address) as page:
         page.read()
     seconds = time.monotonic() - started
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     process.communicate()
     return {"second_page_s": round(seconds, 1)}
 

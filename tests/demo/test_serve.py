@@ -62,7 +62,7 @@ def served(demo: Demo) -> Iterator[Served]:
     assert page, head
     assert mqtt, head
     yield Served(process, page[0], (mqtt[1], int(mqtt[2])))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 0
 

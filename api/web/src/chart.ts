@@ -2,6 +2,8 @@
 
 import uPlot from "uplot";
 
+import { number } from "./i18n";
+
 export const COLOURS = {
   green: "#1f6b3a",
   leaf: "#5aa469",
@@ -21,6 +23,17 @@ export function axis(options: uPlot.Axis = {}): uPlot.Axis {
     ticks: { stroke: COLOURS.grid, width: 1, size: 4 },
     ...options,
   };
+}
+
+/** A value axis whose numbers have just the decimals that its step needs. */
+export function valueAxis(options: uPlot.Axis = {}): uPlot.Axis {
+  return axis({
+    values: (_, splits, __, ___, step) => {
+      const digits = [0, 1, 2].find((n) => Number.isInteger(+(step * 10 ** n).toFixed(6))) ?? 3;
+      return splits.map((value) => number(value, digits));
+    },
+    ...options,
+  });
 }
 
 /** Charts that are on the page, to follow its width. */

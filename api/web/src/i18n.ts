@@ -1,7 +1,7 @@
 /** Words of the page in both languages, and the numbers and dates that go with them. */
 
 import en from "./en.json";
-import type { Lang } from "./state";
+import type { Crop, Lang } from "./state";
 import zh from "./zh.json";
 
 export type Key = keyof typeof zh;
@@ -34,6 +34,11 @@ export function term(
 ): string {
   const words: Readonly<Record<string, string>> = WORDS[lang];
   return words[`${group}.${code}`] ?? code;
+}
+
+/** A crop's name inside a sentence. */
+export function cropWord(crop: Crop): string {
+  return t(`crop.${crop}`).toLowerCase();
 }
 
 /** The name that fits the language. */

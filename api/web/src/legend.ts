@@ -2,7 +2,7 @@
 
 import type { Product } from "./api";
 import { element, fill, h } from "./dom";
-import { number, t, titled } from "./i18n";
+import { cropWord, number, t, titled } from "./i18n";
 import { ramp, type Scale } from "./scale";
 import type { State } from "./state";
 
@@ -56,7 +56,7 @@ export function drawLegend(layers: Layers): void {
 }
 
 function missing({ state, year }: Layers): HTMLElement {
-  const crop = t(`crop.${state.crop}`);
+  const crop = cropWord(state.crop);
   return h("p", { class: "note", role: "status" }, t("layer.none", { crop, year }));
 }
 
@@ -86,15 +86,29 @@ function classes({ state, scale, unit }: Layers): HTMLElement {
     box.style.backgroundColor = colour;
     return box;
   });
-  const marks = scale.breaks.map((value) => h("span", {}, number(value, scale.digits)));
+  // Above seven breaks every other one is named: the numbers would touch.
+  const every = scale.breaks.length > 7 ? 2 : 1;
+  const words = scale.breaks.map((value, i) => (i % every ? "" : number(value, scale.digits)));
   return h(
     "div",
     {},
     caption(state, unit),
     h("div", { class: "classes" }, ...boxes),
-    h("div", { class: "marks" }, ...marks),
+    marks(words),
     absent,
   );
+}
+
+/** Numbers below a bar, evenly spaced, each centred on its place but for the two ends. */
+function marks(words: readonly string[]): HTMLElement {
+  const spans = words.map((word, i) => {
+    const span = h("span", {}, word);
+    const share = (100 * i) / (words.length - 1);
+    span.style.left = `${share}%`;
+    if (i > 0) span.style.transform = `translateX(-${i < words.length - 1 ? 50 : 100}%)`;
+    return span;
+  });
+  return h("div", { class: "marks" }, ...spans);
 }
 
 function continuous(product: Product): HTMLElement {
@@ -102,14 +116,13 @@ function continuous(product: Product): HTMLElement {
   const bar = h("div", { class: "bar" });
   const stops = Array.from({ length: 9 }, (_, i) => ramp(i / 8));
   bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
-  const marks = [0, 0.25, 0.5, 0.75, 1].map((share) =>
-    h("span", {}, number(low + share * (high - low), 1)),
-  );
+  const shares = [0, 0.25, 0.5, 0.75, 1];
+  const words = shares.map((share) => number(low + share * (high - low), 1));
   return h(
     "div",
     {},
     h("p", { class: "caption" }, `${titled(product)} · ${product.unit}`),
     bar,
-    h("div", { class: "marks" }, ...marks),
+    marks(words),
   );
 }

@@ -69,7 +69,9 @@ function derive(state: State) {
   const values = [...estimates.values()]
     .map(({ value }) => value)
     .filter((value) => value !== null);
-  const offered = mine.filter((product) => product.year === year);
+  const offered = mine
+    .filter((product) => product.year === year)
+    .sort((a, b) => b.resolution_m - a.resolution_m);
   return {
     years,
     year,

@@ -33,7 +33,7 @@ export interface Handlers {
   move(view: Place): void;
 }
 
-/** How a county is painted: null = no estimate, "none" = outline only. */
+/** How a county is painted: null = no estimate, "none" = bare paper. */
 export type Paint = (code: string) => string | null;
 
 const WEB_MERCATOR = "EPSG:3857";

@@ -8,6 +8,7 @@ import Text from "ol/style/Text";
 
 const FONT = '"Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
 const INK = "#1d2a20";
+const PAPER = "#faf9f3";
 
 export const KIND_COLOURS: Readonly<Record<string, string>> = {
   "weather-station": "#2b6c99",
@@ -43,11 +44,10 @@ function cached(key: string, make: () => Style): Style {
   return style;
 }
 
-/** Fill of a county: a colour, null for "no estimate", "none" for no fill. */
+/** Fill of a county: a colour, null for "no estimate", "none" for bare paper. */
 export function county(colour: string | null): Style {
   return cached(`county ${colour}`, () => {
-    // Not quite nothing: a fill is what makes the inside of a county answer the pointer.
-    const fill = colour === "none" ? "rgba(250, 249, 243, 0.01)" : (colour ?? hatching());
+    const fill = colour === "none" ? PAPER : (colour ?? hatching());
     return new Style({ fill: new Fill({ color: fill }) });
   });
 }
@@ -70,7 +70,7 @@ export const provinceEdge = [
   new Style({ stroke: new Stroke({ color: "rgba(120, 112, 84, 0.16)", width: 11 }) }),
   new Style({
     stroke: new Stroke({ color: "#5d6353", width: 2.6 }),
-    fill: new Fill({ color: "#faf9f3" }),
+    fill: new Fill({ color: PAPER }),
     zIndex: 1,
   }),
 ];

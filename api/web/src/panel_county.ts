@@ -3,9 +3,10 @@
 import type uPlot from "uplot";
 
 import { href, statistics, type County, type Estimate, type Statistic } from "./api";
-import { axis, COLOURS, draw, whisker } from "./chart";
+import { axis, COLOURS, draw, valueAxis, whisker } from "./chart";
 import { facts, fill, h } from "./dom";
 import {
+  cropWord,
   dayOf,
   listName,
   named,
@@ -74,9 +75,9 @@ export function drawCounty(panel: HTMLElement, view: CountyView, signal: AbortSi
 }
 
 function noEstimates({ crop, year, years }: CountyView): HTMLElement {
-  const named = { crop: t(`crop.${crop}`), year, years: years.join(t("list")) };
-  if (!years.length) return h("p", { class: "empty" }, t("county.none_at_all", named));
-  return h("p", { class: "empty" }, t("county.none", named), " ", t("county.none_years", named));
+  const words = { crop: cropWord(crop), year, years: years.join(t("list")) };
+  if (!years.length) return h("p", { class: "empty" }, t("county.none_at_all", words));
+  return h("p", { class: "empty" }, t("county.none", words), " ", t("county.none_years", words));
 }
 
 function title(view: CountyView): HTMLElement {
@@ -135,7 +136,7 @@ function row(one: Valued, rank: number, top: number, name: string, view: CountyV
       "button",
       { type: "button", "data-key": one.county, onclick: () => view.select(one.county) },
       h("span", { class: "rank" }, `${rank}`),
-      h("span", { class: "name" }, name),
+      h("span", { class: "name", title: name }, name),
       h("span", { class: "track", "aria-hidden": "true" }, bar, line),
       h("span", { class: "value" }, number(one.value)),
     ),
@@ -184,7 +185,7 @@ function heading(county: County): HTMLElement {
 function figures(view: CountyView, code: string): HTMLElement[] {
   const one = view.estimates.get(code);
   if (!one && !view.estimates.size) return [title(view), noEstimates(view)];
-  const crop = t(`crop.${view.crop}`);
+  const crop = cropWord(view.crop);
   if (!one) return [title(view), h("p", { class: "empty" }, t("county.no_crop", { crop }))];
   const links = h(
     "p",
@@ -314,10 +315,7 @@ function drawChart(box: HTMLElement, known: readonly Known[], one: Estimate | un
           grid: { show: false },
           values: (_, splits) => splits.map((year) => (Number.isInteger(year) ? `${year}` : "")),
         }),
-        axis({
-          size: 40,
-          values: (_, splits) => splits.map((value) => number(value, high - low < 2 ? 1 : 0)),
-        }),
+        valueAxis({ size: 40 }),
       ],
       series: [
         {},

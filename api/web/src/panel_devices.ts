@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 import { readings, type Device, type Reading, type Readings } from "./api";
-import { axis, COLOURS, draw } from "./chart";
+import { axis, COLOURS, draw, valueAxis } from "./chart";
 import { fill, h } from "./dom";
 import { age, clock, named, number, t, term, unitSign, ZONE } from "./i18n";
 import { KIND_COLOURS } from "./map_style";
@@ -21,6 +21,9 @@ export interface DevicesView {
 /** A device that said nothing for so long is called silent: profiles report every few minutes. */
 const SILENT_AFTER = 3600;
 const DAY = 86_400_000;
+// QARTOD flags.
+const GOOD = 1;
+const NOT_EVALUATED = 2;
 
 function secondsSince(time: string): number {
   return Math.max(0, (Date.now() - Date.parse(time)) / 1000);
@@ -72,8 +75,14 @@ function drawList(panel: HTMLElement, view: DevicesView, devices: readonly Devic
       locate,
       h("span", { class: "muted" }, t("devices.updated", { time: clock(new Date()) })),
     ),
+    unevaluated(devices.flatMap((device) => device.latest)),
     ...groups,
   );
+}
+
+function unevaluated(latest: readonly Reading[]): HTMLElement | null {
+  const some = latest.some(({ flag }) => flag === NOT_EVALUATED);
+  return some ? h("p", { class: "note" }, t("devices.not_evaluated")) : null;
 }
 
 function dot(kind: string): HTMLElement {
@@ -110,7 +119,8 @@ function digits(value: number): number {
 }
 
 function value(reading: Reading): HTMLElement {
-  const good = reading.flag === 1;
+  // "Not evaluated" is said once for the whole list: beside every value it would hide the bad.
+  const good = reading.flag === GOOD || reading.flag === NOT_EVALUATED;
   return h(
     "span",
     { class: good ? "value" : "value flagged", title: reading.thing },
@@ -176,7 +186,7 @@ function drawOne(panel: HTMLElement, device: Device, view: DevicesView, signal: 
 }
 
 function drawDay(body: HTMLElement, answer: Readings, from: Date, end: Date): void {
-  const flagged = answer.readings.some(({ flag }) => flag !== 1);
+  const flagged = answer.readings.some(({ flag }) => flag === 3 || flag === 4);
   const streams = new Map<string, Reading[]>();
   for (const reading of answer.readings) {
     const key = `${reading.quantity} ${reading.thing}`;
@@ -188,6 +198,7 @@ function drawDay(body: HTMLElement, answer: Readings, from: Date, end: Date): vo
   }));
   fill(
     body,
+    unevaluated(answer.readings),
     answer.truncated && h("p", { class: "note" }, t("devices.truncated")),
     h("p", { class: "muted" }, t("devices.day")),
     ...boxes.map(({ stream, box }) => h("section", { class: "stream" }, streamHead(stream), box)),
@@ -201,18 +212,26 @@ function streamHead(stream: readonly Reading[]): HTMLElement {
   return h("h3", {}, value(last), h("small", {}, ` ${last.thing}`));
 }
 
+/** A little room above and below; readings that never change get an axis of one unit. */
+function roomy(low: number, high: number): [number, number] {
+  const room = 0.08 * (high - low);
+  return low < high ? [low - room, high + room] : [low, low + 1];
+}
+
 function drawStream(box: HTMLElement, stream: readonly Reading[], from: Date, end: Date): void {
   const sorted = [...stream].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   const bad = sorted.map(({ flag, value }) => (flag === 3 || flag === 4 ? value : null));
   const values = sorted.map((reading) => reading.value);
-  const span = Math.max(...values) - Math.min(...values);
   draw(
     box,
     {
       height: 116,
       padding: [8, 12, 0, 0],
       cursor: { show: false },
-      scales: { x: { time: true, range: [from.getTime() / 1000, end.getTime() / 1000] } },
+      scales: {
+        x: { time: true, range: [from.getTime() / 1000, end.getTime() / 1000] },
+        y: { range: (_, low, high) => roomy(low, high) },
+      },
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), ZONE),
       axes: [
         axis({
@@ -220,12 +239,7 @@ function drawStream(box: HTMLElement, stream: readonly Reading[], from: Date, en
           space: 50,
           values: (_, splits) => splits.map((time) => clock(new Date(time * 1000))),
         }),
-        axis({
-          size: 46,
-          space: 20,
-          values: (_, splits) =>
-            splits.map((one) => number(one, span < 0.5 ? 2 : span < 5 ? 1 : 0)),
-        }),
+        valueAxis({ size: 46, space: 20 }),
       ],
       series: [
         {},

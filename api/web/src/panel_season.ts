@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 import { point, Problem, season, type PointValue, type Product, type Season } from "./api";
-import { axis, COLOURS, draw, floorBars, marker } from "./chart";
+import { axis, COLOURS, draw, floorBars, marker, valueAxis } from "./chart";
 import { facts, fill, h } from "./dom";
 import { day, month, number, t } from "./i18n";
 import { report, words } from "./messages";
@@ -188,7 +188,7 @@ function drawChart(box: HTMLElement, readout: HTMLElement, curve: Season): void 
           splits: months,
           values: (_, splits) => splits.map(month),
         }),
-        axis({ size: 38, values: (_, splits) => splits.map((value) => number(value, 1)) }),
+        valueAxis({ size: 38 }),
       ],
       series: [
         {},
