@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import pystac
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from api.ground import Ground
 from api.lineage import Recipe, checksums, simulated
 from ingest.archive import Archive
 from models.features import season_features
-from raster.season import season
+from raster.season import SMOOTHING, THRESHOLD, season
 from store import Store, features, runs
 
 __all__ = ["METRICS", "YearSeason", "season_run", "season_window"]
@@ -51,7 +53,13 @@ class YearSeason:
         """`METRICS` as an eager Dataset on the ground's grid."""
         start, end = season_window(self.year)
         lazy = season(
-            self.items, self.ground.geobox, start=start, end=end, variables=METRICS
+            self.items,
+            self.ground.geobox,
+            start=start,
+            end=end,
+            variables=METRICS,
+            smoothing=SMOOTHING,
+            threshold=THRESHOLD,
         )
         return self.compute(lazy)
 
@@ -91,8 +99,20 @@ def _recipe(year_season: YearSeason) -> Recipe:
         parameters={
             "collection": year_season.collection,
             "year": year_season.year,
-            "grid": list(year_season.ground.geobox.shape),
+            "grid": _grid(year_season.ground.geobox),
             "variables": list(METRICS),
+            "window": [day.isoformat() for day in season_window(year_season.year)],
+            "smoothing": SMOOTHING,
+            "threshold": THRESHOLD,
         },
         simulated=year_season.simulated,
     )
+
+
+def _grid(geobox: GeoBox) -> dict[str, Any]:
+    """Return a grid as JSON: all that is needed to lay it again."""
+    return {
+        "crs": str(geobox.crs),
+        "transform": list(geobox.affine)[:6],
+        "shape": list(geobox.shape),
+    }

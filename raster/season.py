@@ -45,6 +45,12 @@ SEASON_VARIABLES = (
 )
 
 # The others hold one value a pixel.
+SMOOTHING = 1.0
+"""Follows a crop's rise and fall over dekads; 10 would cut a tenth off its peak."""
+
+THRESHOLD = 0.25
+"""Share of the amplitude at start and end of season, as HR-VPP has it."""
+
 _OVER_TIME = ("ndvi", "clear_count", "ndvi_smooth")
 
 _NAMES = {
@@ -67,8 +73,8 @@ def season(
     end: date,
     variables: Sequence[str] = SEASON_VARIABLES,
     step: Literal["dekad", "date"] = "dekad",
-    smoothing: float = 10.0,
-    threshold: float = 0.25,
+    smoothing: float = SMOOTHING,
+    threshold: float = THRESHOLD,
     chunk: int = 512,
 ) -> xr.Dataset:
     """Season of a grid from Sentinel-2 L2A items, lazy on dask.

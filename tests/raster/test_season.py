@@ -84,7 +84,8 @@ def test_smoothing_fills_gaps_but_does_not_run_past_the_observations(
 ) -> None:
     thinned = [item for item in curve if item.id != "S2_2026-05-26"]
 
-    result = season(thinned, grid(), **SUMMER).isel(y=0, x=0).compute()
+    lazy = season(thinned, grid(), **SUMMER, smoothing=10)
+    result = lazy.isel(y=0, x=0).compute()
 
     valid = result.ndvi_smooth.to_numpy() != -32768
     assert result.ndvi.to_numpy().tolist()[5] == -32768

@@ -114,8 +114,8 @@ def test_first_of_a_batch_wins(store: Store, stream_ids: list[int]) -> None:
 def test_two_batches_in_one_transaction(store: Store, stream_ids: list[int]) -> None:
     a = stream_ids[0]
     with store.connection() as conn, conn.transaction():
-        assert write(conn, [row(a, 0, 1.0)]) == Written(1, 0, 0)
-        assert write(conn, [row(a, 1, 1.0)]) == Written(1, 0, 0)
+        assert write(conn, [row(a, 0, 1.0), row(a, 0, 2.0)]) == Written(1, 0, 1)
+        assert write(conn, [row(a, 0, 1.0)]) == Written(0, 1, 0)
 
 
 def test_unknown_stream_stores_nothing(store: Store, stream_ids: list[int]) -> None:

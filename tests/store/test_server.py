@@ -159,11 +159,18 @@ def test_killed_server_recovers(stopped: Path) -> None:
 
 
 def test_lock_files_naming_another_program(stopped: Path) -> None:
-    text = f"{os.getpid()}\n/x\n0\n5432\n/x\n\n0 0\nready\n"
-    for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-        (stopped / "postgres" / name).write_text(text)
-    with open_store(data=stopped):
-        assert postgres_pid(stopped) != os.getpid()
+    cluster = stopped / "postgres"
+    # PostgreSQL minds only the processes of its own user.
+    other = subprocess.Popen(["sleep", "600"], user=cluster.stat().st_uid)
+    try:
+        text = f"{other.pid}\n/x\n0\n5432\n/x\n\n0 0\nready\n"
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (cluster / name).write_text(text)
+        with open_store(data=stopped):
+            assert postgres_pid(stopped) != other.pid
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_interrupted_creation_is_begun_anew(data: Path) -> None:

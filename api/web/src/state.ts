@@ -23,7 +23,7 @@ export interface State {
   readonly crop: Crop;
   /** null = the newest year that has data. */
   readonly year: number | null;
-  /** "county", or the kind and resolution of a product, as "yield-10m". */
+  /** "county", or the kind and resolution of a product, as "yield-map-10m". */
   readonly layer: string;
   readonly opacity: number;
   /** null = the whole province. */
