@@ -11,7 +11,7 @@ from ingest.simulated.errors import (
     SimulationError,
 )
 from ingest.simulated.land_cover import CROPS
-from ingest.simulated.scenes import Rendered, ScenePlan, render, scene_plans
+from ingest.simulated.scenes import SCENES, Rendered, ScenePlan, render, scene_plans
 from ingest.simulated.world import (
     HISTORY,
     PROVINCE,
@@ -25,6 +25,7 @@ __all__ = [
     "CROPS",
     "HISTORY",
     "PROVINCE",
+    "SCENES",
     "WINDOW",
     "CountyNotDescribed",
     "CropUnknown",

@@ -58,26 +58,26 @@ def daily(monthly: Float64, day_of_year: NDArray[np.int64]) -> Float64:
 def mean_temperature(
     lon: Float64, lat: Float64, day_of_year: NDArray[np.int64]
 ) -> Float64:
-    """Normal daily mean temperature in degC, shape (days, places)."""
+    """Return the normal daily mean temperature in degC, shape (days, places)."""
     # 1 in mid July, 0 in mid January.
     summer = 0.5 - 0.5 * np.cos(2 * np.pi * (day_of_year - 15) / 365.25)
     eastward = WINTER_WEST + (SUMMER_WEST - WINTER_WEST) * summer
     northward = WINTER_NORTH + (SUMMER_NORTH - WINTER_NORTH) * summer
     plane = eastward[:, None] * (lon - CHANGCHUN[0])
     plane = plane + northward[:, None] * (lat - CHANGCHUN[1])
-    base = daily(TEMPERATURE, day_of_year)
-    return base[:, None] + plane - MOUNTAIN_COOLING * mountain(lon, lat)
+    base = daily(TEMPERATURE, day_of_year)[:, None]
+    return np.asarray(base + plane - MOUNTAIN_COOLING * mountain(lon, lat))
 
 
 def mountain(lon: Float64, lat: Float64) -> Float64:
-    """Closeness to the Changbai range, 0..1."""
+    """Return how near the Changbai range a place is, 0..1."""
     # A degree of longitude is three quarters of a degree of latitude here.
     distance = np.hypot((lon - MOUNTAIN[0]) * 0.75, lat - MOUNTAIN[1])
     return np.asarray(np.exp(-0.5 * (distance / MOUNTAIN_RADIUS) ** 2))
 
 
 def annual_precipitation(lon: Float64, lat: Float64) -> Float64:
-    """Normal yearly precipitation in mm."""
+    """Return the normal yearly precipitation in mm."""
     plane = (
         ANNUAL_CHANGCHUN
         + RAIN_EAST * (lon - CHANGCHUN[0])

@@ -173,7 +173,7 @@ def all_phenology(weather: Weather) -> dict[str, Phenology]:
 def _ripening(
     weather: Weather, flowering: NDArray[np.int64], maturity: int
 ) -> tuple[Float64, Float64]:
-    """Heat since flowering (years, 366, counties), and the need (years, 1, counties)."""
+    """Heat since flowering (years, 366, counties); need of it (years, 1, counties)."""
     heat = _damped(degree_days(weather, RIPENING_BASE), RIPENING_PHOTOPERIOD)
     normal = np.broadcast_to(heat.mean(axis=0), heat.shape).cumsum(axis=1)
     shift = CATCH_UP * (flowering - flowering.mean(axis=0))
@@ -208,7 +208,7 @@ def _on_day(values: Float64, day: NDArray[np.int64]) -> Float64:
 
 
 def _between(cumulative: Float64, start: Float64, end: int) -> Float64:
-    """Normal sum from a county's mean start to a day of the year, shape (counties,)."""
+    """Sum normal heat from a county's mean start to a day of the year, (counties,)."""
     normal = cumulative.mean(axis=0)
     first = np.round(start).astype(int) - 1
     return np.asarray(normal[end - 1] - normal[first, np.arange(normal.shape[1])])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox
@@ -277,15 +278,22 @@ def _node_positions(
 ) -> tuple[Float32, Float32]:
     """Row and column of pixel centres on the lattice, in nodes."""
     row, column = np.divmod(index, geobox.shape.x)
-    x, y = geobox.affine * (column + 0.5, row + 0.5)
+    x, y = _transform(geobox.affine, column + 0.5, row + 0.5)
     if geobox.crs != lattice.crs:
         to_lattice = Transformer.from_crs(geobox.crs, lattice.crs, always_xy=True)
         x, y = to_lattice.transform(x, y)
-    columns, rows = ~lattice.affine * (x, y)
+    columns, rows = _transform(~lattice.affine, x, y)
     return (
         np.asarray(rows - 0.5, dtype=np.float32),
         np.asarray(columns - 0.5, dtype=np.float32),
     )
+
+
+def _transform(
+    affine: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    a, b, c, d, e, f = tuple(affine)[:6]
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _bilinear(fields: Float32, rows: Float32, columns: Float32) -> Float32:

@@ -44,7 +44,8 @@ def smooth_field(
     white = fft.rfft2(rng.standard_normal((y, x), dtype=np.float32))
     square = fft.fftfreq(y)[:, None] ** 2 + fft.rfftfreq(x)[None, :] ** 2
     # A filter of width s leaves a variance proportional to 1 / s ** 2.
-    spectrum = sum(s * np.exp(-2 * (np.pi * s) ** 2 * square) for s in scales)
+    widths = np.array(scales)[:, None, None]
+    spectrum = (widths * np.exp(-2 * (np.pi * widths) ** 2 * square)).sum(axis=0)
     spectrum[0, 0] = 0.0
     field = fft.irfft2(white * spectrum.astype(np.float32), s=(y, x))
     field = field[: shape[0], : shape[1]]
@@ -77,7 +78,7 @@ def fractal_tile(
     spectrum = np.maximum(frequency, 1.0 / longest) ** -slope
     spectrum[0, 0] = 0.0
     field = fft.irfft2(white * spectrum.astype(np.float32), s=(size, size))
-    return (field / field.std()).astype(np.float32)
+    return np.asarray(field / field.std(), dtype=np.float32)
 
 
 def roll_to_shape(

@@ -210,7 +210,7 @@ def _take_lowest(
 def _parcels(
     rng: np.random.Generator, blocks: _Blocks, free: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Number the strips of all blocks; returns parcel (y, x) and block (parcels,)."""
+    """Cut the blocks into strips: parcel (y, x) and block of each (parcels,)."""
     width = rng.uniform(*STRIP_WIDTH, blocks.count).astype(np.float32)
     length = rng.uniform(*STRIP_LENGTH, blocks.count).astype(np.float32)
     across = np.floor(blocks.across / width.take(blocks.number)).astype(np.int32)

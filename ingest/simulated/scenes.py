@@ -29,7 +29,7 @@ from ingest.simulated.spectra import (
 from ingest.simulated.weather import DAYS
 from ingest.simulated.world import HISTORY, NOISE_LENGTH, PROVINCE, WINDOW, World
 
-__all__ = ["Rendered", "ScenePlan", "render", "scene_plans"]
+__all__ = ["SCENES", "Rendered", "ScenePlan", "render", "scene_plans"]
 
 SCL = "SCL"
 COARSE_BANDS = ("B05", "B11", "B12", SCL)  # at 20 m in the 10 m window
@@ -46,7 +46,7 @@ RELATIVE_NOISE, NOISE_FLOOR = np.float32(0.012), np.float32(0.0012)
 TEXTURE = np.float32(0.02)  # sd of lasting brightness between pixels, assumed
 GARDENS = np.float32(0.3)  # green share of villages and towns, assumed
 # Haze the atmospheric correction leaves behind, largest value and its spectrum.
-HAZE = 0.004
+HAZE = 0.0025
 HAZE_SPECTRUM = (1.6, 1.2, 1.0, 0.9, 0.5, 0.3, 0.2)
 
 
@@ -245,7 +245,7 @@ class _Painter:
 def _numbers(reflectance: Float32) -> NDArray[np.uint16]:
     numbers = (reflectance - np.float32(OFFSET)) * np.float32(1.0 / SCALE)
     # 0 means no data: the darkest valid number is 1.
-    return np.clip(np.rint(numbers), 1, 65535).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(numbers), 1, 65535), dtype=np.uint16)
 
 
 def _band(

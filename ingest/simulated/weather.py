@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from scipy.special import gammaincinv, ndtr
 
 from ingest.simulated.climate import (
@@ -89,7 +88,7 @@ def make_weather(
         County centres in degrees, shape (counties,).
     """
     days = pd.date_range(f"{years[0]}-01-01", f"{years[-1]}-12-31", freq="D")
-    day = days.dayofyear.to_numpy().astype(np.int64)
+    day = days.day_of_year.to_numpy().astype(np.int64)
     year = days.year.to_numpy().astype(np.int64)
     drought, cool, flood = _bad_years(seed, years)
     noise = _Noise(seed, len(days), lon, lat)
@@ -168,6 +167,9 @@ class _Noise:
 
     def __call__(self, name: str, memory: float) -> Float64:
         rng = generator(self._seed, "weather", name)
+        # Seconds of import that a world already laid should not cost.
+        from scipy.signal import lfilter
+
         white = rng.standard_normal((self._days, len(self._root))) @ self._root.T
         # The first day is drawn from the stationary distribution.
         white[1:] *= np.sqrt(1 - memory**2)

@@ -51,8 +51,9 @@ SMOOTHING = 9.0  # m, takes the pixel stairs off the polygons
 # Invented village names.
 VILLAGES = (
     ("东岗", "Donggang"), ("西河", "Xihe"), ("柳树", "Liushu"), ("新立", "Xinli"),
-    ("双山", "Shuangshan"), ("太平", "Taiping"), ("平安", "Ping'an"), ("靠山", "Kaoshan"),
-    ("大房", "Dafang"), ("三棵树", "Sankeshu"), ("榆林", "Yulin"), ("河湾", "Hewan"),
+    ("双山", "Shuangshan"), ("太平", "Taiping"), ("平安", "Ping'an"),
+    ("靠山", "Kaoshan"), ("大房", "Dafang"), ("三棵树", "Sankeshu"),
+    ("榆林", "Yulin"), ("河湾", "Hewan"),
 )  # fmt: skip
 
 
@@ -92,11 +93,13 @@ def field_rows(window: Window, *, county: str, year: int) -> list[Field]:
         Geometry in EPSG:4326, area_ha of that polygon on the ground, simulated.
     """
     to_lonlat = Transformer.from_crs(WINDOW_CRS, "EPSG:4326", always_xy=True)
+    outlines = dict(sorted(_outlines(window).items()))
+    # Neighbours keep their common border, where simplifying alone would overlap.
+    plain_shapes = shapely.coverage_simplify(list(outlines.values()), SMOOTHING)
     rows = []
-    for number, polygon in sorted(_outlines(window).items()):
+    for number, plain in zip(outlines, plain_shapes, strict=True):
         block = int(window.layout.block[number])
         zh, en = VILLAGES[block % len(VILLAGES)]
-        plain = polygon.simplify(SMOOTHING)
         rows.append(
             Field(
                 field_id=f"sim-{county}-{number:05d}",
@@ -137,7 +140,8 @@ def _place(county: County) -> GeoBox:
     for i in order:
         box = shapely.box(x[i] - half, y[i] - half, x[i] + half, y[i] + half)
         if outline.contains_properly(box):
-            bounds = BoundingBox(*box.bounds, crs=WINDOW_CRS)
+            left, bottom, right, top = box.bounds
+            bounds = BoundingBox(left, bottom, right, top, crs=WINDOW_CRS)
             return GeoBox.from_bbox(bounds, resolution=PIXEL, anchor="edge")
     raise GridNotCovered(
         f"no square of {2 * half / 1000:.1f} km fits into county {county.code}: "
@@ -149,12 +153,13 @@ def _reproject(geometry: Outline, transformer: Transformer) -> Outline:
     def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
 
-    return shapely.transform(geometry, move)
+    moved: Outline = shapely.transform(geometry, move)
+    return moved
 
 
 def _shares(coarse: Surface) -> NDArray[np.float64]:
     """Mean cover of the window; crops exactly as the landscape has them."""
-    shares = coarse.cover.mean(axis=1).astype(np.float64)
+    shares: NDArray[np.float64] = coarse.cover.mean(axis=1).astype(np.float64)
     crops = shares[: len(CROPS)].sum()
     least = np.array([LEAST.get(cover, 0.0) for cover in COVERS])
     most = np.array([MOST.get(cover, 1.0) for cover in COVERS])

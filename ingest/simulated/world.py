@@ -116,13 +116,15 @@ class World:
         return {name: surface.geobox for name, surface in self.surfaces.items()}
 
     def weather(self) -> pd.DataFrame:
-        """Daily weather of all years: county, day, tmin, tmax (degC), precipitation
-        (mm), radiation (MJ m-2), simulated.
+        """Daily weather of all counties and years, one row a county and day.
+
+        Columns county, day (date), tmin, tmax (degC), precipitation (mm), radiation
+        (MJ m-2), simulated.
         """
         return weather_table(self._weather, self.codes)
 
     def truth(self) -> pd.DataFrame:
-        """True yields: county, crop, year, yield_t_ha, area_ha, simulated.
+        """Return the true yields: county, crop, year, yield_t_ha, area_ha, simulated.
 
         All years, the current one too. A county's yield is the mean of `true_yield`
         on the 250 m grid weighted by the crop's share; crops on less than 0.2 % of a
@@ -140,24 +142,29 @@ class World:
         return pd.DataFrame(rows, columns=names)
 
     def statistics(self) -> list[CountyStatistic]:
-        """Yields (t/ha) and areas (ha) of the years before the current one.
+        """Survey yields (t/ha) and areas (ha) of the years before the current one.
 
         The truth with a survey's error; never the current year.
         """
         truth = self.truth()
         past = truth[truth["year"] < self.year]
         error = SurveyError(self.seed, (len(past),))
+        yields = (past["yield_t_ha"] * error.of_yield).round(3).tolist()
+        areas = (past["area_ha"] * error.of_area).round(1).tolist()
+        keys = past[["county", "crop", "year"]].to_numpy().tolist()
         return [
             CountyStatistic(
-                county=str(row.county),
-                crop=str(row.crop),
-                year=int(row.year),
-                yield_t_ha=round(float(row.yield_t_ha * error.of_yield[i]), 3),
-                area_ha=round(float(row.area_ha * error.of_area[i]), 1),
+                county=county,
+                crop=crop,
+                year=year,
+                yield_t_ha=yield_t_ha,
+                area_ha=area_ha,
                 source=SOURCE,
                 simulated=True,
             )
-            for i, row in enumerate(past.itertuples(index=False))
+            for (county, crop, year), yield_t_ha, area_ha in zip(
+                keys, yields, areas, strict=True
+            )
         ]
 
     def fields(self) -> list[Field]:
@@ -167,7 +174,7 @@ class World:
         return field_rows(self._window, county=WINDOW_COUNTY, year=self.year)
 
     def surface(self, geobox: GeoBox) -> Surface:
-        """What the pixels of any grid hold.
+        """Tell what the pixels of any grid hold.
 
         The parcels on the window's own grid, the smooth landscape elsewhere.
 
@@ -182,9 +189,10 @@ class World:
         return sample(self._landscape, geobox, self.counties)
 
     def pixel_yield(self, surface: Surface, crop: str) -> Float32:
-        """True yield in t/ha of the surface's pixels in the current year."""
+        """Return the true yield in t/ha of the surface's pixels in the current year."""
         value = self._yields.value[crop][-1] / self._mean_vigour[:, CROPS.index(crop)]
-        return surface.vigour * value.astype(np.float32).take(surface.county)
+        level = value.astype(np.float32).take(surface.county)
+        return np.asarray(surface.vigour * level)
 
 
 def crop_fractions(world: World, geobox: GeoBox) -> NDArray[np.uint8]:

@@ -105,7 +105,7 @@ def make_yields(
     codes: Sequence[str],
     lat: Float64,
 ) -> Yields:
-    """True yields of all crops, counties and years."""
+    """Make the true yields of all crops, counties and years."""
     stress, excess = water_balance(weather, lat)
     value, vigour = {}, {}
     for crop in CROPS:
@@ -153,7 +153,7 @@ def water_balance(weather: Weather, lat: Float64) -> tuple[Float64, Float64]:
 
 
 def _reference_evaporation(weather: Weather, lat: Float64) -> Float64:
-    """mm a day; Hargreaves and Samani (FAO 56, eq. 52)."""
+    """Millimetres a day; Hargreaves and Samani (FAO 56, eq. 52)."""
     top = extraterrestrial_radiation(lat, np.arange(1, DAYS + 1)) * 0.408
     spread = np.sqrt(weather.tmax - weather.tmin)
     return np.asarray(np.maximum(0.0023 * (weather.tmean + 17.8) * spread * top, 0.0))
@@ -173,7 +173,7 @@ def _weather_factor(
     effect += response.hot * _departure(hot)
     effect += response.drought * _departure(stress)
     effect += response.wet * _departure(excess)
-    return np.clip(np.exp(effect), *YIELD_LIMITS)
+    return np.asarray(np.clip(np.exp(effect), *YIELD_LIMITS))
 
 
 def _departure(values: Float64) -> Float64:
@@ -181,7 +181,7 @@ def _departure(values: Float64) -> Float64:
 
 
 def _base(seed: int, crop: str, codes: Sequence[str]) -> Float64:
-    maize = np.array([cover_of(code).maize_yield for code in codes])
+    maize: Float64 = np.array([cover_of(code).maize_yield for code in codes])
     if crop == "maize":
         return maize
     level = {"rice": RICE_LEVEL, "soybean": SOYBEAN_LEVEL}[crop]

@@ -148,4 +148,5 @@ def _map_and_zones(
 def _share(archive: Archive, crop: str) -> NDArray[np.float64]:
     item = archive.item("products", "crop-map-250m")
     with rasterio.open(item.assets["data"].href) as source:
-        return source.read(CROPS.index(crop) + 1).astype(np.float64)
+        percent: NDArray[np.uint8] = source.read(CROPS.index(crop) + 1)
+        return percent.astype(np.float64)
