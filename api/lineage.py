@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pystac
 from pandas import DataFrame
 
@@ -70,9 +72,9 @@ def simulated(items: Iterable[pystac.Item]) -> bool:
 
 
 def table_checksum(frame: DataFrame) -> str:
-    """Return the sha256 of a table's rows as CSV, whatever their order."""
-    rows = frame.to_csv(index=False, float_format="%.9g").splitlines()
-    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+    """Return the sha256 of a table's rows, whatever their order."""
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
 
 
 def _item_checksum(item: pystac.Item) -> str:

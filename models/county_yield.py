@@ -3,12 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from models.features import FEATURES
 from models.intervals import half_width
@@ -24,6 +23,9 @@ from models.residuals import (
 )
 from models.tables import require_columns, require_unique
 from models.trend import Trend, fit_trend
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MODEL_VERSION = "county-yield/1"
 INTERVAL = 0.8
@@ -60,7 +62,7 @@ class CropModel:
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
     penalty: float | None
-    regression: Pipeline | None
+    regression: "Pipeline | None"
     half_width: float
 
 

@@ -2,15 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from models.panel import Panel
 from models.trend import Trend, fit_trend
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 # Penalties per row of history, so that the choice does not depend on its length.
 PENALTIES = tuple(10.0**power for power in np.arange(-3.0, 1.5, 0.5))
@@ -55,7 +56,7 @@ def anomalies(panel: Panel, trend: Trend) -> Anomalies:
     )
 
 
-def fit_ridge(known: Anomalies, *, penalties: tuple[float, ...]) -> Pipeline | None:
+def fit_ridge(known: Anomalies, *, penalties: tuple[float, ...]) -> "Pipeline | None":
     """Fit one ridge regression for each penalty, all in one pass; None without rows.
 
     No intercept: a season like the county's mean is given the trend itself, and
@@ -63,6 +64,11 @@ def fit_ridge(known: Anomalies, *, penalties: tuple[float, ...]) -> Pipeline | N
     """
     if known.residuals.size == 0:
         return None
+    # Seconds of import that only a fit should cost.
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     # Cholesky solves every penalty on one and the same Gram matrix.
     ridge = Ridge(
         alpha=np.array(penalties) * known.residuals.size,
@@ -76,7 +82,7 @@ def fit_ridge(known: Anomalies, *, penalties: tuple[float, ...]) -> Pipeline | N
 
 
 def correction(
-    pipeline: Pipeline | None, values: NDArray[np.float64], *, count: int
+    pipeline: "Pipeline | None", values: NDArray[np.float64], *, count: int
 ) -> NDArray[np.float64]:
     """Return the correction to the trend for anomalies (row, feature).
 
