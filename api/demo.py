@@ -42,8 +42,8 @@ __all__ = ["DemoResult", "run_demo"]
 
 DEMO_YEAR = 2026
 PAST_YEARS = range(DEMO_YEAR - HISTORY_YEARS, DEMO_YEAR)
+# Side of a season's block in pixels, the default of `raster.season.season`.
 BLOCK = 512
-"""Side of a season's block in pixels, the default of `raster.season.season`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,8 +39,8 @@ __all__ = [
     "scenes",
 ]
 
+# Names of the grids, used in product ids -> scene collection on that grid.
 GRIDS = {"10m": WINDOW, "250m": PROVINCE, "1km": HISTORY}
-"""Names of the grids, used in product ids -> scene collection on that grid."""
 
 HISTORY_YEARS = 10
 

@@ -19,11 +19,11 @@ from store import Store, estimates, runs
 
 __all__ = ["county_map_run", "product_id", "window_map_run"]
 
+# A pixel with less of the crop than this is not drawn: its season is another's.
 SMALLEST_FRACTION = 0.1
-"""A pixel with less of the crop than this is not drawn: its season is another's."""
 
+# Ends of the colour scale, t/ha: the same for every grid and year, to compare them.
 YIELD_RANGE = {"maize": (4.0, 11.0), "rice": (5.0, 10.0), "soybean": (1.0, 3.5)}
-"""Ends of the colour scale, t/ha: the same for every grid and year, to compare them."""
 
 CROP_ZH = {"maize": "玉米", "rice": "水稻", "soybean": "大豆"}
 

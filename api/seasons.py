@@ -19,8 +19,8 @@ from store import Store, features, runs
 
 __all__ = ["METRICS", "YearSeason", "season_run", "season_window"]
 
+# Season variables that county features and yield maps are made from.
 METRICS = ("peak", "integral", "sos", "pos", "eos", "clear_count")
-"""Season variables that county features and yield maps are made from."""
 
 
 def season_window(year: int) -> tuple[date, date]:

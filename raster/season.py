@@ -45,11 +45,11 @@ SEASON_VARIABLES = (
 )
 
 # The others hold one value a pixel.
+# Follows a crop's rise and fall over dekads; 10 would cut a tenth off its peak.
 SMOOTHING = 1.0
-"""Follows a crop's rise and fall over dekads; 10 would cut a tenth off its peak."""
 
+# Share of the amplitude at start and end of season, as HR-VPP has it.
 THRESHOLD = 0.25
-"""Share of the amplitude at start and end of season, as HR-VPP has it."""
 
 _OVER_TIME = ("ndvi", "clear_count", "ndvi_smooth")
 
