@@ -6,12 +6,11 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 import iotcore
 
 from sensors.errors import BrokerFailed, BrokerPortTaken
+from sensors.running import Running
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ def free_port(host: str = "127.0.0.1") -> int:
     return port
 
 
-class Broker:
+class Broker(Running):
     """MQTT 3.1.1 broker (iotcore) bound to one address; a context manager.
 
     Queues live in memory: messages that nobody has stored yet are lost when the broker
@@ -76,18 +75,6 @@ class Broker:
     def running(self) -> bool:
         """Whether the broker's process is alive."""
         return bool(self._broker.is_running)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -4,11 +4,10 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from sensors.errors import PublishFailed
 from sensors.publisher import Publisher, Sent
+from sensors.running import Running
 from sensors.simulated import SEED, message_at
 from store.devices import Device
 
@@ -17,7 +16,7 @@ logger = logging.getLogger(__name__)
 LIVE_STEP = timedelta(seconds=10)
 
 
-class Feed:
+class Feed(Running):
     """Publishes every device's readings at each multiple of `step`, from now on.
 
     A context manager; `stop` takes effect at once, also in the middle of a pause.
@@ -73,18 +72,6 @@ class Feed:
         if self._thread.is_alive():
             self._thread.join()
         self._publisher.stop()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _run(self) -> None:
         step = self._step.total_seconds()

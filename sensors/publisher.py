@@ -4,8 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.properties import Properties
@@ -13,6 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from sensors.connection import Connecting, new_client
 from sensors.errors import BrokerUnreachable, PublishFailed
+from sensors.running import Running
 
 # Messages sent and not yet acknowledged by the broker.
 WINDOW = 500
@@ -34,7 +34,7 @@ class Sent:
     readings: int = 0
 
 
-class Publisher:
+class Publisher(Running):
     """An MQTT connection that publishes with QoS 1; a context manager.
 
     Leaving the context disconnects at once: call `wait` before, to be sure of the last
@@ -116,18 +116,6 @@ class Publisher:
             f" unacknowledged after {timeout:g} s: check that it still runs"
             f" · MQTT 服务有 {missing} 条消息未确认，请检查其是否仍在运行"
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _on_connect(
         self,

@@ -13,8 +13,6 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
@@ -23,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from sensors.connection import Connecting, new_client
 from sensors.counts import Counts, Ledger
 from sensors.errors import BrokerUnreachable, IngestStalled
+from sensors.running import Running
 from sensors.streams import Streams
 from sensors.writer import (
     TRANSIENT,
@@ -53,7 +52,7 @@ LONGEST_RETRY = 5.0
 TICK = 0.1
 
 
-class Subscriber:
+class Subscriber(Running):
     """Stores what devices publish; a context manager.
 
     Parameters
@@ -145,18 +144,6 @@ class Subscriber:
                 f" · {timeout:g} 秒内只处理了 {messages} 条消息中的 {counts.settled} 条"
             )
         return counts
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _on_connect(
         self,
