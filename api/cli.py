@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
@@ -13,9 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.lineage import CODE_VERSION
 from api.progress import Stages
-from api.server import port_or_free
 from api.settings import Settings
 
 __all__ = ["app", "main"]
@@ -80,7 +79,7 @@ def _settings(
 @app.command()
 def version() -> None:
     """Print the version · 版本."""
-    typer.echo(CODE_VERSION)
+    typer.echo(metadata.version("heitu"))
 
 
 @app.command()
@@ -110,12 +109,17 @@ def demo(
 def _with_ports(
     settings: Settings, *, given: tuple[int | None, int | None]
 ) -> Settings:
-    """Nobody told a demo which ports to take: it steps aside where they are taken."""
-    ports = {"port": settings.port, "mqtt_port": settings.mqtt_port}
-    update = {
-        name: value if asked is not None else port_or_free(settings.host, value)
-        for (name, value), asked in zip(ports.items(), given, strict=True)
-    }
+    """Step aside from taken ports: nobody told a demo which ones to take."""
+    from api.server import port_or_free
+
+    update = {}
+    for name, asked in zip(("port", "mqtt_port"), given, strict=True):
+        wanted = getattr(settings, name)
+        update[name] = asked or port_or_free(settings.host, wanted)
+        if wanted and not update[name]:
+            typer.echo(
+                f"端口 {wanted} 被占用，改用空闲端口 · port {wanted} is taken", err=True
+            )
     return settings.model_copy(update=update)
 
 
@@ -138,7 +142,14 @@ def archive_list(
     from ingest.archive import Archive
 
     archive = Archive(_settings(data).archive, create=False)
-    table = Table("collection", "item", "datetime", "assets", "cloud %", "simulated")
+    table = Table(
+        "collection 影像集",
+        "item 编号",
+        "date 日期",
+        "assets 波段",
+        "cloud % 云量",
+        "simulated 模拟",
+    )
     for name in [collection] if collection else archive.collections():
         for item in archive.items(name):
             cloud = item.properties.get("eo:cloud_cover")
@@ -210,10 +221,38 @@ def devices_list(data: Data = None) -> None:
     from store import open_store
 
     settings = _settings(data)
-    table = Table("device", "kind", "farm", "名称", "name", "last seen", "simulated")
+    table = Table(
+        "device 编号",
+        "kind 类型",
+        "farm 农场",
+        "名称",
+        "name",
+        "last reading 最近读数",
+        "simulated 模拟",
+    )
     with open_store(data=settings.data, url=settings.url) as store:
         for row in overview(store):
             table.add_row(*row)
+    _print_table(table)
+
+
+@devices_app.command("quarantine")
+def devices_quarantine(
+    limit: Annotated[int, typer.Option(min=1, help="Newest so many · 条数")] = 20,
+    data: Data = None,
+) -> None:
+    """List messages that could not be stored, and why · 列出隔离的消息."""
+    from store import open_store, readings
+
+    settings = _settings(data)
+    table = Table("received 时间", "topic 主题", "count 次数", "reason 原因")
+    with (
+        open_store(data=settings.data, url=settings.url) as store,
+        store.connection() as conn,
+    ):
+        for row in readings.quarantined(conn, limit):
+            time = f"{row.last_received_at:%Y-%m-%d %H:%M:%SZ}"
+            table.add_row(time, row.topic, str(row.count), row.reason)
     _print_table(table)
 
 
@@ -222,7 +261,7 @@ def devices_kinds() -> None:
     """List the profiles and their quantities · 列出设备类型."""
     from sensors.quantities import DEVICE_KINDS
 
-    table = Table("kind", "类型", "quantities")
+    table = Table("kind", "类型", "quantities 测量量")
     for name, kind in DEVICE_KINDS.items():
         table.add_row(name, kind.name_zh, " ".join(kind.quantities))
     _print_table(table)

@@ -29,6 +29,9 @@ COLUMNS = (
     "ISSUED_AT",
     "RUN",
     "SIMULATED",
+    "NAME_ZH",
+    "NAME_EN",
+    "COMMENT",
 )
 
 _DATAFLOW = "COUNTY_ESTIMATES"
@@ -83,6 +86,9 @@ def _row(estimate: Estimate, model_version: str | None) -> tuple[object, ...]:
         _utc(estimate.issued_at),
         estimate.run_id,
         str(estimate.simulated).lower(),
+        estimate.name_zh,
+        estimate.name_en,
+        estimate.reason,
     )
 
 

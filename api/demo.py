@@ -134,7 +134,12 @@ def _make_products(platform: Platform, stages: Stages, places: list[County]) -> 
     current = _season(archive, stages, "250m", places)
     season_runs[DEMO_YEAR] = season_run(store, current)
     with stages.stage("County yields", "县级单产"):
-        estimate = estimate_run(store, season_runs=season_runs, year=DEMO_YEAR)
+        estimate = estimate_run(
+            store,
+            season_runs=season_runs,
+            year=DEMO_YEAR,
+            season_over=current.over,
+        )
     with stages.stage("Yield maps, 250 m", "单产图 250 米"):
         maps = county_map_run(store, current, grid="250m", estimate_run=estimate)
     window = _season(archive, stages, "10m", places)

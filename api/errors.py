@@ -34,6 +34,7 @@ class ProductUnknown(ApiError):
     def __init__(self, product_id: str) -> None:
         super().__init__(
             f"no product {product_id!r} in the archive; /products lists those there are"
+            f" · 档案中没有产品 {product_id}，见 /products"
         )
         self.product_id = product_id
 
@@ -44,6 +45,7 @@ class ProductInvalid(ApiError):
     def __init__(self, product_id: str, *, missing: str) -> None:
         super().__init__(
             f"product {product_id!r} lacks {missing!r}; make it again with this version"
+            f" · 产品 {product_id} 缺少 {missing}，请用本版本重新生成"
         )
         self.product_id = product_id
         self.missing = missing
@@ -56,6 +58,7 @@ class ProductRunChanged(ApiError):
         super().__init__(
             f"product {product_id!r} is now of run {current}, not {asked}; "
             f"read /products/{product_id}/tilejson.json again for the new address"
+            f" · 产品已由运行 {current} 更新，请重新读取其 tilejson.json"
         )
         self.product_id = product_id
         self.asked = asked
@@ -68,15 +71,21 @@ class NoDataForYear(ApiError):
     def __init__(self, what: str, *, year: int, years: Iterable[int]) -> None:
         self.year = year
         self.years = sorted(set(years))
-        there = ", ".join(map(str, self.years)) or "none yet"
-        super().__init__(f"{what}: no data for {year}; years that exist: {there}")
+        there = ", ".join(map(str, self.years))
+        super().__init__(
+            f"{what}: no data for {year}; years that exist: {there or 'none yet'}"
+            f" · 没有 {year} 年的数据；已有年份：{there or '无'}"
+        )
 
 
 class PointOutside(ApiError):
     """The point lies outside what is asked about."""
 
     def __init__(self, what: str, *, lon: float, lat: float) -> None:
-        super().__init__(f"lon {lon}, lat {lat} (WGS 84) lies outside {what}")
+        super().__init__(
+            f"lon {lon}, lat {lat} (WGS 84) lies outside {what}"
+            f" · 经度 {lon}、纬度 {lat}（WGS 84）处没有数据"
+        )
         self.lon = lon
         self.lat = lat
 
@@ -91,6 +100,7 @@ class SceneFailed(ApiError):
     def __init__(self, item_id: str | None) -> None:
         super().__init__(
             f"scene {item_id!r} cannot be used; `heitu archive verify` says why"
+            f" · 影像 {item_id} 无法使用，`heitu archive verify` 可查原因"
         )
         self.item_id = item_id
 

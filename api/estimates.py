@@ -1,6 +1,7 @@
 """From county features and statistics to estimates: one run a year."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -11,12 +12,15 @@ from api.lineage import Recipe, table_checksum
 from models.county_yield import INTERVAL, MODEL_VERSION, CountyYieldModel
 from models.features import weather_features
 from store import Store, estimates, features, runs, statistics, weather
-from store.estimates import Estimate
+from store.estimates import Estimate, Status
+from store.statistics import CountyStatistic
 
 __all__ = ["estimate_run"]
 
 
-def estimate_run(store: Store, *, season_runs: Mapping[int, str], year: int) -> str:
+def estimate_run(
+    store: Store, *, season_runs: Mapping[int, str], year: int, season_over: bool
+) -> str:
     """Estimate every county's and crop's yield of `year`; returns the run's id.
 
     Parameters
@@ -27,6 +31,9 @@ def estimate_run(store: Store, *, season_runs: Mapping[int, str], year: int) -> 
         Year -> run that made its season features; `year` and the years of history.
     year
         Year to estimate; the model sees the statistics of earlier years only.
+    season_over
+        Whether its scenes reach the end of the season: then an estimate is
+        provisional (until statistics come out), before it is a forecast.
     """
     tables = _load(store, season_runs=season_runs, year=year)
     with store.connection() as conn:
@@ -34,7 +41,7 @@ def estimate_run(store: Store, *, season_runs: Mapping[int, str], year: int) -> 
     recipe = _recipe(
         tables,
         season_runs=season_runs,
-        year=year,
+        parameters={"year": year, "interval": INTERVAL, "season_over": season_over},
         simulated=any(run.simulated for run in seasons),
     )
     with store.connection() as conn:
@@ -42,7 +49,10 @@ def estimate_run(store: Store, *, season_runs: Mapping[int, str], year: int) -> 
             return recipe.run_id
     model = CountyYieldModel.fit(tables["history"])
     run = recipe.finished()
-    rows = _rows(model.predict(tables["current"]), run)
+    rows = [
+        _estimate(row, run)
+        for row in model.predict(tables["current"]).to_dict("records")
+    ]
     with store.connection() as conn:
         runs.save(conn, run)
         estimates.add(conn, rows)
@@ -57,7 +67,8 @@ def _load(
     with store.connection() as conn:
         seasons = features.find(conn, run_ids=list(season_runs.values()))
         daily = weather.find(conn, start=date(first, 1, 1), end=date(year, 12, 31))
-        known = DataFrame(statistics.find(conn))
+        rows = statistics.find(conn)
+    known = DataFrame(rows, columns=[field.name for field in fields(CountyStatistic)])
     meteo = pd.concat(
         [weather_features(daily, y).assign(year=y) for y in sorted(season_runs)]
     )
@@ -78,7 +89,7 @@ def _recipe(
     tables: Mapping[str, DataFrame],
     *,
     season_runs: Mapping[int, str],
-    year: int,
+    parameters: Mapping[str, Any],
     simulated: bool,
 ) -> Recipe:
     inputs = {f"season/{y}": run_id for y, run_id in season_runs.items()}
@@ -86,14 +97,10 @@ def _recipe(
     return Recipe(
         kind="county-yield",
         inputs=inputs | {name: table_checksum(tables[name]) for name in read},
-        parameters={"year": year, "interval": INTERVAL},
+        parameters=parameters,
         model_version=MODEL_VERSION,
         simulated=simulated or any(bool(tables[n]["simulated"].any()) for n in read),
     )
-
-
-def _rows(predicted: DataFrame, run: runs.Run) -> list[Estimate]:
-    return [_estimate(row, run) for row in predicted.to_dict("records")]
 
 
 def _estimate(row: Mapping[Any, Any], run: runs.Run) -> Estimate:
@@ -107,7 +114,7 @@ def _estimate(row: Mapping[Any, Any], run: runs.Run) -> Estimate:
         lower=_number(row["lower"]),
         upper=_number(row["upper"]),
         interval=INTERVAL,
-        status=row["status"],
+        status=_status(row["status"], run),
         reason=row["reason"],
         simulated=run.simulated,
         run_id=run.run_id,
@@ -115,6 +122,12 @@ def _estimate(row: Mapping[Any, Any], run: runs.Run) -> Estimate:
     )
 
 
+def _status(modelled: str, run: runs.Run) -> Status:
+    if modelled == "missing":
+        return "missing"
+    return "provisional" if run.parameters["season_over"] else "forecast"
+
+
 def _number(value: float) -> float | None:
-    """NaN has no place in the store or in JSON: a missing number is null."""
-    return None if pd.isna(value) else float(value)
+    """Round to whole kg/ha; NaN has no place in the store or in JSON."""
+    return None if pd.isna(value) else round(float(value), 3)

@@ -23,7 +23,7 @@ __all__ = ["county_map_run", "product_id", "window_map_run"]
 SMALLEST_FRACTION = 0.1
 
 # Ends of the colour scale, t/ha: the same for every grid and year, to compare them.
-YIELD_RANGE = {"maize": (4.0, 11.0), "rice": (5.0, 10.0), "soybean": (1.0, 3.5)}
+YIELD_RANGE = {"maize": (4.0, 12.0), "rice": (6.0, 10.0), "soybean": (1.0, 3.0)}
 
 CROP_ZH = {"maize": "玉米", "rice": "水稻", "soybean": "大豆"}
 

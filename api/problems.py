@@ -56,13 +56,14 @@ _DATABASE_DOWN = ProblemKind(
     "Database unavailable",
     "数据库不可用",
     "The database does not answer. Try again in a minute; if that does not help, "
-    "restart the platform and read its log.",
+    "restart the platform and read its log. · 数据库没有响应，请稍后再试或重启平台。",
 )
 _UNREADABLE = ProblemKind(
     500,
     "Raster unreadable",
     "栅格数据无法读取",
-    "A file of the archive cannot be read; `heitu archive verify` says which.",
+    "A file of the archive cannot be read; `heitu archive verify` says which."
+    " · 档案中有文件无法读取，`heitu archive verify` 可查是哪一个。",
 )
 
 PROBLEMS: Mapping[type[Exception], ProblemKind] = {
@@ -80,7 +81,8 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
         404,
         "Tile outside bounds",
         "瓦片超出范围",
-        "The product does not reach this tile; its TileJSON gives the bounds.",
+        "The product does not reach this tile; its TileJSON gives the bounds."
+        " · 产品不覆盖此瓦片。",
     ),
     errors.PeriodInvalid: ProblemKind(422, "Period invalid", "时间范围无效"),
     errors.SceneFailed: ProblemKind(500, "Scene unreadable", "影像无法读取"),
@@ -93,7 +95,8 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
         500,
         "Internal error",
         "内部错误",
-        "The server failed on this request; its log says why.",
+        "The server failed on this request; its log says why."
+        " · 服务器处理此请求时出错，原因见日志。",
     ),
 }
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from dask.callbacks import Callback
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -13,6 +12,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+
+if TYPE_CHECKING:
+    from dask.callbacks import Callback
 
 __all__ = ["Advance", "Stages", "dask_progress"]
 
@@ -51,6 +53,9 @@ class Stages:
     def stage(self, english: str, chinese: str, *, total: int = 1) -> Iterator[Advance]:
         """Draw one stage of `total` pieces; what is left over counts as reused."""
         task = self._progress.add_task(f"{chinese} {english}", total=max(total, 1))
+        if not self.console.is_terminal:
+            # A log shows no moving bars: it gets a line when a stage begins.
+            self.console.print(f"{chinese} {english} …")
         yield lambda: self._progress.advance(task)
         self._progress.update(task, completed=max(total, 1))
 
@@ -62,18 +67,13 @@ class Stages:
         )
 
 
-class _DaskProgress(Callback):
-    """Calls `advance` for every block that dask finishes."""
-
-    def __init__(self, advance: Advance, marker: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._advance, self._marker = advance, marker
-
-    def _posttask(self, key: object, *_: object) -> None:
-        if self._marker in str(key):
-            self._advance()
-
-
-def dask_progress(advance: Advance, *, marker: str) -> Callback:
+def dask_progress(advance: Advance, *, marker: str) -> "Callback":
     """Return a dask callback that counts the tasks whose key contains `marker`."""
-    return _DaskProgress(advance, marker)
+    # Most commands compute nothing and should not wait for dask.
+    from dask.callbacks import Callback
+
+    def count(key: object, *_: object) -> None:
+        if marker in str(key):
+            advance()
+
+    return Callback(posttask=count)  # type: ignore[no-untyped-call]

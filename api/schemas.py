@@ -172,6 +172,10 @@ class SeasonCurve(BaseModel):
     collection: str
     resolution_m: float
     dates: Annotated[list[date], Field(description="First day of each dekad")]
+    centres: Annotated[
+        list[date],
+        Field(description="Middle day of each dekad, where its values belong"),
+    ]
     ndvi: Annotated[list[float | None], Field(description="Median of the clear dates")]
     clear_count: list[int]
     ndvi_smooth: list[float | None]

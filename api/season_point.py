@@ -16,6 +16,8 @@ from pystac.extensions.projection import ProjectionExtension
 from api.catalogue import Catalogue
 from api.errors import NoDataForYear, PointOutside, SceneFailed
 from api.schemas import Observation, SeasonCurve
+from api.seasons import season_window
+from raster.dekad import dekad_of
 from raster.errors import AssetMissing, OffsetUnknown, SceneUnreadable
 from raster.season import season
 
@@ -72,7 +74,7 @@ def season_at(
         resolution_m=_resolution_m(pixel),
         simulated=any(item.properties.get("heitu:simulated", False) for item in items),
         observations=_observations(dates),
-        **_curve(dekads, start=_start(year)),
+        **_curve(dekads, start=season_window(year)[0]),
     )
 
 
@@ -134,15 +136,11 @@ def _resolution_m(pixel: GeoBox) -> float:
     return size if in_metres else size * _METRES_PER_DEGREE
 
 
-def _start(year: int) -> date:
-    return date(year, 4, 1)
-
-
 def _compute(
     items: Sequence[pystac.Item], pixel: GeoBox, year: int
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the pixel's dekads with phenology, and its single dates."""
-    start, end = _start(year), date(year, 10, 31)
+    start, end = season_window(year)
     try:
         dekads = season(items, pixel, start=start, end=end)
         dates = season(
@@ -169,6 +167,7 @@ def _curve(dekads: xr.Dataset, *, start: date) -> dict[str, Any]:
     peak, integral = _numbers(dekads["peak"]), _numbers(dekads["integral"])
     return {
         "dates": _days(dekads),
+        "centres": [dekad_of(day).centre for day in _days(dekads)],
         "ndvi": _numbers(dekads["ndvi"]),
         "clear_count": clear_count,
         "ndvi_smooth": _numbers(dekads["ndvi_smooth"]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,9 @@ __all__ = ["METRICS", "YearSeason", "season_run", "season_window"]
 
 # Season variables that county features and yield maps are made from.
 METRICS = ("peak", "integral", "sos", "pos", "eos", "clear_count")
+
+
+DEKAD = timedelta(days=10)
 
 
 def season_window(year: int) -> tuple[date, date]:
@@ -62,6 +65,12 @@ class YearSeason:
             threshold=THRESHOLD,
         )
         return self.compute(lazy)
+
+    @property
+    def over(self) -> bool:
+        """Whether the scenes reach the last dekad of the season."""
+        last = self.items[-1].datetime if self.items else None
+        return last is not None and last.date() > season_window(self.year)[1] - DEKAD
 
     @property
     def simulated(self) -> bool:

@@ -1,5 +1,6 @@
 """`heitu serve`: a platform with its page, until it is told to stop."""
 
+import signal
 import threading
 from dataclasses import asdict
 
@@ -49,4 +50,7 @@ def wait_until_stopped(platform: Platform, address: str, console: Console) -> No
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
+        # A signal to the whole group comes twice; the second must not cut this short.
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_IGN)
         console.print("正在停止 · stopping")

@@ -31,8 +31,9 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as exc:
         sock.close()
         raise PortTaken(
-            f"cannot listen on {host}:{port} ({exc.strerror}); "
-            "choose another with --port, or --port 0 for any free one"
+            f"cannot listen on {host}:{port} ({exc.strerror}): choose another with"
+            " --port, or --port 0 for any free one"
+            f" · 端口 {port} 被占用，请用 --port 另选，或 --port 0 任选空闲端口"
         ) from exc
     return sock
 

@@ -43,7 +43,8 @@ def attribution() -> str:
     BoundariesMissing
         The package is not installed.
     """
-    return f"county boundaries: {PACKAGE} {_installed_version()}, after Amap"
+    source = f"{PACKAGE} {_installed_version()}"
+    return f"county boundaries: {source}, after Amap · 县界：{source}，源自高德"
 
 
 def jilin_counties() -> list[County]:

@@ -121,6 +121,7 @@ def device_kind(name: str) -> DeviceKind:
     if name not in DEVICE_KINDS:
         raise DeviceKindUnknown(
             f"device kind {name!r} is unknown; known ones: {', '.join(DEVICE_KINDS)}"
+            f" · 未知的设备类型 {name}"
         )
     return DEVICE_KINDS[name]
 

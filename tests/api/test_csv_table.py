@@ -41,13 +41,14 @@ VERSIONS = {"0123456789abcdef": "county-yield-1"}
 
 
 def test_table_is_written_to_the_byte() -> None:
-    assert estimates_csv([FORECAST], VERSIONS) == (
-        b"\xef\xbb\xbfDATAFLOW,REF_AREA,CROP,TIME_PERIOD,FREQ,MEASURE,OBS_VALUE,"
-        b"UNIT_MEASURE,OBS_STATUS,LOWER_80,UPPER_80,MODEL_VERSION,ISSUED_AT,RUN,"
-        b"SIMULATED\r\n"
-        b"COUNTY_ESTIMATES,220322,maize,2026,A,yield,10.25,t/ha,F,9.5,11.0,"
-        b"county-yield-1,2026-09-01T00:30:00Z,0123456789abcdef,true\r\n"
+    text = (
+        "DATAFLOW,REF_AREA,CROP,TIME_PERIOD,FREQ,MEASURE,OBS_VALUE,UNIT_MEASURE,"
+        "OBS_STATUS,LOWER_80,UPPER_80,MODEL_VERSION,ISSUED_AT,RUN,SIMULATED,"
+        "NAME_ZH,NAME_EN,COMMENT\r\n"
+        "COUNTY_ESTIMATES,220322,maize,2026,A,yield,10.25,t/ha,F,9.5,11.0,"
+        "county-yield-1,2026-09-01T00:30:00Z,0123456789abcdef,true,梨树县,Lishu,\r\n"
     )
+    assert estimates_csv([FORECAST], VERSIONS) == b"\xef\xbb\xbf" + text.encode()
 
 
 def test_missing_value_is_an_empty_cell_with_status_m() -> None:
@@ -55,6 +56,7 @@ def test_missing_value_is_an_empty_cell_with_status_m() -> None:
     assert frame["OBS_STATUS"].tolist() == ["F", "M"]
     assert frame["OBS_VALUE"].isna().tolist() == [False, True]
     assert frame["UPPER_80"].isna().tolist() == [False, True]
+    assert frame["COMMENT"].tolist()[1] == "no clear observation"
 
 
 @pytest.mark.parametrize(

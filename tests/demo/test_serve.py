@@ -79,7 +79,7 @@ def test_department_reads_csv_with_intervals(served: Served) -> None:
     text = served.get("estimates?crop=maize&year=2026&f=csv").decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 60
-    whole = [row for row in rows if row["OBS_STATUS"] == "F"]
+    whole = [row for row in rows if row["OBS_STATUS"] == "P"]
     assert len(whole) > 40
     for row in whole:
         low, value, high = (
@@ -127,10 +127,14 @@ def test_reading_of_another_client_comes_back_over_http(
     assert [(r["quantity"], r["value"]) for r in found] == [("air_temperature", -7.25)]
 
 
-def test_unreadable_payload_is_quarantined_and_counted(served: Served) -> None:
+def test_unreadable_payload_is_quarantined_and_counted(
+    served: Served, demo: Demo
+) -> None:
     before = served.json("healthz")["readings"]["quarantined"]
     _publish(served.broker, "farm/home/nobody/up", "not json")
     _until(lambda: served.json("healthz")["readings"]["quarantined"] > before)
+    listed = heitu("devices", "quarantine", "--data", str(demo.data))
+    assert "farm/home/nobody/up" in listed.stdout
 
 
 def test_second_platform_on_the_folder_is_refused(served: Served, demo: Demo) -> None:

