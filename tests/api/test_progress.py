@@ -1,6 +1,6 @@
 import io
 
-import dask
+from dask.delayed import delayed
 from rich.console import Console
 
 from api.progress import Stages, dask_progress
@@ -29,8 +29,8 @@ def test_interrupted_stage_does_not_look_done() -> None:
 
 def test_only_the_marked_tasks_of_dask_are_counted() -> None:
     counted: list[int] = []
-    blocks = [dask.delayed(int)(n, dask_key_name=f"block-{n}") for n in range(4)]
-    total = dask.delayed(sum)(blocks)
+    blocks = [delayed(int)(n, dask_key_name=f"block-{n}") for n in range(4)]
+    total = delayed(sum)(blocks)
     with dask_progress(lambda: counted.append(1), marker="block-"):
         assert total.compute(scheduler="synchronous") == 6
     assert len(counted) == 4
