@@ -4,16 +4,17 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from titiler.core.middleware import CacheControlMiddleware
 
 from api import schemas
 from api.catalogue import Catalogue
 from api.county_table import CountyTable
+from api.known_parameters import refuse_unknown_parameters
 from api.problems import add_problem_handlers
 from api.routes import counties, devices, estimates, health, page, products, season
-from api.services import Services
+from api.services import IngestState, Services
 from ingest.archive import Archive
 from store import Store
 
@@ -23,7 +24,6 @@ ROUTERS = (
     health.router,
     counties.router,
     estimates.router,
-    products.router,
     season.router,
     devices.router,
 )
@@ -34,6 +34,7 @@ def create_app(
     store: Store,
     archive: Archive,
     counts: Callable[[], dict[str, Any]] | None = None,
+    ingest: Callable[[], IngestState] = lambda: "none",
 ) -> FastAPI:
     """Make the application.
 
@@ -45,6 +46,8 @@ def create_app(
         Scenes and products.
     counts
         Returns the counters of the sensor ingest; None when this process has none.
+    ingest
+        Returns whether the sensor ingest takes messages.
 
     Returns
     -------
@@ -65,12 +68,15 @@ def create_app(
         counties=CountyTable(store),
         catalogue=Catalogue(archive),
         counts=counts or dict,
+        ingest=ingest,
     )
     app.add_middleware(CacheControlMiddleware, cachecontrol="no-cache")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     add_problem_handlers(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+    # Its tile route comes from titiler, under a path the check does not know.
+    app.include_router(products.router)
     page.add_page(app)
     return app
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.progress import Stages
-from api.settings import Settings
+from api.settings import Settings, read_settings
 
 __all__ = ["app", "main"]
 
@@ -36,11 +36,16 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
 ]
 Port = Annotated[
-    int | None, typer.Option(help="HTTP port, 0 = any free · 网页端口 [HEITU_PORT]")
+    int | None,
+    typer.Option(
+        min=0, max=65_535, help="HTTP port, 0 = any free · 网页端口 [HEITU_PORT]"
+    ),
 ]
 MqttPort = Annotated[
     int | None,
-    typer.Option(help="MQTT port, 0 = any free · MQTT 端口 [HEITU_MQTT_PORT]"),
+    typer.Option(
+        min=0, max=65_535, help="MQTT port, 0 = any free · MQTT 端口 [HEITU_MQTT_PORT]"
+    ),
 ]
 
 
@@ -69,7 +74,7 @@ def _explain(
 def _settings(
     data: Path | None, port: int | None = None, mqtt_port: int | None = None
 ) -> Settings:
-    settings = Settings()
+    settings = read_settings()
     given = {"data": data or settings.data, "port": port, "mqtt_port": mqtt_port}
     update: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     update["data"] = update["data"].expanduser().resolve()
@@ -93,17 +98,20 @@ def demo(
     ] = False,
 ) -> None:
     """Simulate Jilin, make its yields and maps, and show them · 模拟吉林演示."""
-    from api.demo import run_demo
-
     settings = _with_ports(_settings(data, port, mqtt_port), given=(port, mqtt_port))
     try:
+        from api.demo import run_demo
+
         with Stages() as stages:
             result = run_demo(settings, stages, seed=seed, serve=not stop)
     except KeyboardInterrupt:
         typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
         raise typer.Exit(130) from None
     if stop:
-        typer.echo(json.dumps(asdict(result)))
+        printed = asdict(result)
+        faults = printed.pop("faults")
+        typer.echo(json.dumps(printed))
+        raise typer.Exit(1 if faults else 0)
 
 
 def _with_ports(
@@ -142,6 +150,9 @@ def archive_list(
     from ingest.archive import Archive
 
     archive = Archive(_settings(data).archive, create=False)
+    known = archive.collections()
+    if collection is not None and collection not in known:
+        raise typer.BadParameter(f"{collection!r}: one of {', '.join(known)}")
     table = Table(
         "collection 影像集",
         "item 编号",
@@ -150,7 +161,7 @@ def archive_list(
         "cloud % 云量",
         "simulated 模拟",
     )
-    for name in [collection] if collection else archive.collections():
+    for name in [collection] if collection else known:
         for item in archive.items(name):
             cloud = item.properties.get("eo:cloud_cover")
             table.add_row(
@@ -166,26 +177,31 @@ def archive_list(
 
 @archive_app.command("verify")
 def archive_verify(data: Data = None) -> None:
-    """Read every file and compare its checksum · 校验全部文件."""
+    """Check every file and what a season needs of it · 校验全部文件."""
     from ingest.archive import Archive
 
     archive = Archive(_settings(data).archive, create=False)
     with Stages() as stages:
         faults = archive.verify(stages.counter("Checksums", "校验"))
     for fault in faults:
-        typer.echo(f"{fault.item_id}\t{fault.asset}\t{fault.path}\t{fault.problem}")
+        asset = fault.asset or ""
+        typer.echo(f"{fault.item_id}\t{asset}\t{fault.path}\t{fault.problem}")
     if faults:
         typer.echo(f"{len(faults)} faults · 处故障", err=True)
         raise typer.Exit(1)
-    typer.echo("every file is as it was written · 文件完好")
+    typer.echo("every file is whole, every scene serves a season · 文件完好，影像可用")
 
 
 @devices_app.command("add")
 def devices_add(
     device_id: Annotated[str, typer.Argument(help="Id, also its topic · 设备编号")],
     kind: Annotated[str, typer.Option(help="Profile, see `devices kinds` · 类型")],
-    lon: Annotated[float, typer.Option(help="Longitude, WGS 84 · 经度")],
-    lat: Annotated[float, typer.Option(help="Latitude, WGS 84 · 纬度")],
+    lon: Annotated[
+        float, typer.Option(min=-180, max=180, help="Longitude, WGS 84 · 经度")
+    ],
+    lat: Annotated[
+        float, typer.Option(min=-90, max=90, help="Latitude, WGS 84 · 纬度")
+    ],
     name_zh: Annotated[str, typer.Option(help="Chinese name · 中文名")] = "",
     name_en: Annotated[str, typer.Option(help="English name · 英文名")] = "",
     farm: Annotated[str, typer.Option(help="Farm · 农场")] = "home",

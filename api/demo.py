@@ -8,10 +8,13 @@ there already: a second start, or one after an interruption, does only what is m
 import math
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import xarray as xr
 from pandas import DataFrame
+from rich.console import Console
 
 from api.demo_sensors import catch_up, register_village
 from api.demo_world import (
@@ -23,7 +26,7 @@ from api.demo_world import (
     scenes,
 )
 from api.estimates import estimate_run
-from api.ground import Ground, load_ground
+from api.ground import load_ground
 from api.maps import county_map_run, window_map_run
 from api.platform import Platform, open_platform
 from api.progress import Stages, dask_progress
@@ -31,8 +34,11 @@ from api.seasons import YearSeason, season_run
 from api.serve import platform_app, wait_until_stopped
 from api.server import bind, serving
 from api.settings import Settings
+from ingest import IngestError
 from ingest.archive import Archive
 from ingest.boundaries import jilin_counties
+from models import ModelError
+from raster import RasterError
 from sensors.feed import Feed
 from store import counties, estimates
 from store.counties import County
@@ -55,12 +61,14 @@ class DemoResult:
     pixels: int
     """Pixels of all scenes at their own finest grid, dates counted."""
     estimates: int
-    county_error: float
+    county_error: float | None
     """Median absolute relative error of the estimates against the simulated truth."""
     readings_sent: int
     readings_stored: int
     seconds: float
     simulated: bool
+    faults: tuple[str, ...]
+    """Stages that failed; the others went on without them."""
 
 
 def run_demo(
@@ -68,23 +76,25 @@ def run_demo(
 ) -> DemoResult:
     """Make, estimate, map and serve the simulated Jilin in a data folder.
 
+    A year or grid that fails is told and left out; everything else goes on.
+
     Raises
     ------
-    StoreError, IngestError, RasterError, ModelsError, SensorsError, ApiError
-        Whatever stops a stage; what was finished stays and is reused.
+    StoreError, IngestError, SensorsError, ApiError
+        Without which nothing can go on; what was finished stays and is reused.
     """
     started = time.monotonic()
     # Bound before the long work, so that a taken port is known at once.
     sock = bind(settings.host, settings.port)
     with sock, open_platform(settings) as platform:
-        estimate, truth = _make(platform, stages, seed=seed)
+        faults = Faults(stages.console)
+        rows, truth = _make(platform, stages, faults, seed=seed)
         with stages.stage("Village and herd", "村庄与牛群"):
             fleet = register_village(platform)
             before = platform.subscriber.counts.readings_stored
             sent = catch_up(platform, fleet)
             stored = platform.subscriber.counts.readings_stored - before
         made = scenes(platform.archive)
-        rows = _estimates(platform, estimate)
         with serving(platform_app(platform), sock) as address:
             result = DemoResult(
                 counties=len({row.county for row in rows}),
@@ -96,6 +106,7 @@ def run_demo(
                 readings_stored=stored,
                 seconds=round(time.monotonic() - started, 1),
                 simulated=True,
+                faults=tuple(faults.stages),
             )
             stages.close()
             if serve:
@@ -105,14 +116,36 @@ def run_demo(
     return result
 
 
-def _make(platform: Platform, stages: Stages, *, seed: int) -> tuple[str, DataFrame]:
-    """Simulate, estimate and map; returns the estimates' run and the truth."""
+class Faults:
+    """What went wrong without stopping the rest."""
+
+    def __init__(self, console: Console) -> None:
+        self.stages: list[str] = []
+        self._console = console
+
+    @contextmanager
+    def tolerated(self, stage: str) -> Iterator[None]:
+        """Tell an error of scenes or models and go on behind the block."""
+        try:
+            yield
+        except (IngestError, ModelError, RasterError) as exc:
+            self.stages.append(stage)
+            line = f"错误 Error, {stage}: {exc}"
+            self._console.print(line, style="red", markup=False, soft_wrap=True)
+
+
+def _make(
+    platform: Platform, stages: Stages, faults: Faults, *, seed: int
+) -> tuple[list[Estimate], DataFrame]:
+    """Simulate, estimate and map; returns this year's estimates and the truth."""
     places = _counties(platform, stages)
     truth = platform.data / "demo-truth.csv"
     ensure_world(
         platform, stages, truth=truth, seed=seed, year=DEMO_YEAR, counties=places
     )
-    return _make_products(platform, stages, places), read_truth(truth)
+    rows = _make_products(platform, stages, faults, places)
+    platform.archive.refresh_links()
+    return rows, read_truth(truth)
 
 
 def _counties(platform: Platform, stages: Stages) -> list[County]:
@@ -127,31 +160,39 @@ def _counties(platform: Platform, stages: Stages) -> list[County]:
     return known
 
 
-def _make_products(platform: Platform, stages: Stages, places: list[County]) -> str:
-    """Make seasons, estimates and maps; returns the run of the estimates."""
+def _make_products(
+    platform: Platform, stages: Stages, faults: Faults, places: list[County]
+) -> list[Estimate]:
+    """Make seasons, estimates and maps; returns the estimates."""
     store, archive = platform.store, platform.archive
-    season_runs = _history(platform, stages, load_ground(archive, "1km", places))
-    current = _season(archive, stages, "250m", places)
-    season_runs[DEMO_YEAR] = season_run(store, current)
-    with stages.stage("County yields", "县级单产"):
-        estimate = estimate_run(
-            store,
-            season_runs=season_runs,
-            year=DEMO_YEAR,
-            season_over=current.over,
-        )
-    with stages.stage("Yield maps, 250 m", "单产图 250 米"):
-        maps = county_map_run(store, current, grid="250m", estimate_run=estimate)
-    window = _season(archive, stages, "10m", places)
-    with stages.stage("Yield maps, 10 m", "单产图 10 米"):
-        window_map_run(store, window, grid="10m", county_maps=maps)
-    archive.refresh_links()
-    return estimate
+    season_runs = _history(platform, stages, faults, places)
+    with faults.tolerated(f"{DEMO_YEAR}, 250 m"):
+        current = _season(archive, stages, "250m", places)
+        season_runs[DEMO_YEAR] = season_run(store, current)
+        with stages.stage("County yields", "县级单产"):
+            estimate = estimate_run(
+                store,
+                season_runs=season_runs,
+                year=DEMO_YEAR,
+                season_over=current.over,
+            )
+        with stages.stage("Yield maps, 250 m", "单产图 250 米"):
+            maps = county_map_run(store, current, grid="250m", estimate_run=estimate)
+        with faults.tolerated(f"{DEMO_YEAR}, 10 m"):
+            window = _season(archive, stages, "10m", places)
+            with stages.stage("Yield maps, 10 m", "单产图 10 米"):
+                window_map_run(store, window, grid="10m", county_maps=maps)
+        with store.connection() as conn:
+            return estimates.of_run(conn, estimate)
+    return []
 
 
-def _history(platform: Platform, stages: Stages, ground: Ground) -> dict[int, str]:
+def _history(
+    platform: Platform, stages: Stages, faults: Faults, places: list[County]
+) -> dict[int, str]:
     """Make the season of each past year; returns year -> run."""
     made = {}
+    ground = load_ground(platform.archive, "1km", places)
     with stages.stage("History", "历史生长季", total=len(PAST_YEARS)) as advance:
         for year in PAST_YEARS:
             past = YearSeason(
@@ -160,7 +201,8 @@ def _history(platform: Platform, stages: Stages, ground: Ground) -> dict[int, st
                 collection=GRIDS["1km"],
                 year=year,
             )
-            made[year] = season_run(platform.store, past)
+            with faults.tolerated(f"{year}, 1 km"):
+                made[year] = season_run(platform.store, past)
             advance()
     return made
 
@@ -186,13 +228,7 @@ def _season(
     )
 
 
-def _estimates(platform: Platform, run_id: str) -> list[Estimate]:
-    with platform.store.connection() as conn:
-        found = estimates.find(conn, year=DEMO_YEAR)
-    return [row for row in found if row.run_id == run_id]
-
-
-def _error(rows: list[Estimate], truth: DataFrame) -> float:
+def _error(rows: list[Estimate], truth: DataFrame) -> float | None:
     """Return the median absolute relative error over counties and crops."""
     true = truth.set_index(["county", "crop", "year"])["yield_t_ha"]
     errors: list[float] = [
@@ -200,4 +236,4 @@ def _error(rows: list[Estimate], truth: DataFrame) -> float:
         for row in rows
         if row.value is not None
     ]
-    return round(statistics.median(errors), 4)
+    return round(statistics.median(errors), 4) if errors else None

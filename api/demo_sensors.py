@@ -1,6 +1,8 @@
 """The demo's village: simulated devices that publish to the platform's own broker."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from api.platform import Platform
 from sensors.publisher import Sent, publish
@@ -31,7 +33,10 @@ def catch_up(platform: Platform, fleet: list[Device]) -> Sent:
     Returns when everything that the broker took is settled in the store.
     """
     now = datetime.now(UTC)
-    outgoing = messages(fleet, start=_last_heard(platform, fleet, now), end=now)
+    starts = _first_missing(platform, now)
+    outgoing = chain.from_iterable(
+        messages([device], start=starts[device.device_id], end=now) for device in fleet
+    )
     broker = platform.broker
     before = platform.subscriber.counts.settled
     sent = publish(outgoing, host=broker.host, port=broker.port)
@@ -39,9 +44,12 @@ def catch_up(platform: Platform, fleet: list[Device]) -> Sent:
     return sent
 
 
-def _last_heard(platform: Platform, fleet: list[Device], now: datetime) -> datetime:
-    """Return the first slot that is not stored yet, for the device furthest behind."""
+def _first_missing(platform: Platform, now: datetime) -> defaultdict[str, datetime]:
+    """Return device -> the first slot of the last day that is not stored yet."""
     with platform.store.connection() as conn:
-        newest = {r.device_id: r.time for r in readings.latest(conn)}
-    oldest = min(newest.get(device.device_id, now - HISTORY) for device in fleet)
-    return max(oldest + SLOT, now - HISTORY)
+        latest = readings.latest(conn)
+    starts: defaultdict[str, datetime] = defaultdict(lambda: now - HISTORY)
+    for reading in latest:
+        heard = starts[reading.device_id]
+        starts[reading.device_id] = max(heard, reading.time + SLOT)
+    return starts

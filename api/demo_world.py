@@ -1,5 +1,6 @@
 """The demo's sources: the simulated world laid into store and archive."""
 
+import json
 import math
 import os
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import pandas as pd
 import pystac
 from pandas import DataFrame
 
+from api.errors import OtherWorld
 from api.ground import crop_map_id
 from api.lineage import Recipe
 from api.platform import Platform
@@ -59,6 +61,7 @@ def ensure_world(
     The true yields go to the file `truth` and nowhere else: no model may see them.
     """
     recipe = _recipe(seed=seed, year=year)
+    _claim(platform.data / "demo-world.json", seed=seed, year=year)
     if _whole(platform, recipe):
         return
     with stages.stage("Weather, fields, statistics", "天气、地块与统计"):
@@ -70,6 +73,20 @@ def ensure_world(
     platform.archive.refresh_links()
     with platform.store.connection() as conn:
         runs.save(conn, recipe.finished())
+
+
+def _claim(path: Path, *, seed: int, year: int) -> None:
+    """Write down which world a folder holds; two in one archive would mix."""
+    wanted = {"seed": seed, "year": year}
+    if not path.exists():
+        path.write_text(json.dumps(wanted), encoding="utf-8")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found != wanted:
+        raise OtherWorld(
+            f"{path.parent} holds the world of seed {found['seed']}, {found['year']}:"
+            f" take --seed {found['seed']}, or another folder with --data"
+            f" · 目录中是种子 {found['seed']} 的模拟世界，请用 --seed 或 --data 另选"
+        )
 
 
 def _recipe(*, seed: int, year: int) -> Recipe:
@@ -136,8 +153,8 @@ def _lay_crop_maps(
                 geobox=geobox,
                 asset=BandData(crop_fractions(world, geobox), geobox, nodata=255),
                 properties={
-                    "title": f"Crop fractions, {grid}",
-                    "heitu:title_zh": f"作物比例（{grid}）",
+                    "title": f"True crop fractions of the simulated world, {grid}",
+                    "heitu:title_zh": f"模拟世界的真实作物比例（{grid}）",
                     "heitu:crops": list(CROPS),
                     "heitu:unit": "%",
                     "heitu:year": world.year,

@@ -2,6 +2,8 @@
 
 ApiError
 ├── PortTaken
+├── SettingInvalid
+├── OtherWorld
 ├── ServerFailed
 ├── ProductUnknown
 ├── ProductInvalid
@@ -22,6 +24,14 @@ class ApiError(Exception):
 
 class PortTaken(ApiError):
     """Another program listens on the port."""
+
+
+class SettingInvalid(ApiError):
+    """A setting of the environment cannot be used."""
+
+
+class OtherWorld(ApiError):
+    """The data folder holds another simulated world."""
 
 
 class ServerFailed(ApiError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from api.lineage import Recipe, table_checksum
 from models.county_yield import INTERVAL, MODEL_VERSION, CountyYieldModel
-from models.features import weather_features
+from models.features import FEATURES, PURITY, weather_features
 from store import Store, estimates, features, runs, statistics, weather
 from store.estimates import Estimate, Status
 from store.statistics import CountyStatistic
@@ -41,11 +41,19 @@ def estimate_run(
     recipe = _recipe(
         tables,
         season_runs=season_runs,
-        parameters={"year": year, "interval": INTERVAL, "season_over": season_over},
+        parameters={
+            "year": year,
+            "interval": INTERVAL,
+            "season_over": season_over,
+            "features": list(FEATURES),
+            "purity": PURITY,
+        },
         simulated=any(run.simulated for run in seasons),
     )
     with store.connection() as conn:
         if runs.exists(conn, recipe.run_id):
+            # Inputs may have come back to what they were: then this is current again.
+            estimates.issue(conn, recipe.run_id, issued_at=datetime.now(UTC))
             return recipe.run_id
     model = CountyYieldModel.fit(tables["history"])
     run = recipe.finished()

@@ -1,10 +1,13 @@
 """What a run read, by ids and checksums, and the id that follows from it."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,35 @@ import pandas as pd
 import pystac
 from pandas import DataFrame
 
+from store.counties import County
 from store.runs import Run, run_id_of
 
-__all__ = ["CODE_VERSION", "Recipe", "checksums", "simulated", "table_checksum"]
+__all__ = [
+    "Recipe",
+    "checksums",
+    "code_version",
+    "outlines_checksum",
+    "simulated",
+    "table_checksum",
+]
 
-CODE_VERSION = version("heitu")
+ROOMS = ("api", "ingest", "models", "raster", "sensors", "store")
+
+
+@cache
+def code_version() -> str:
+    """Return the version with a digest of the code, e.g. ``0.1.0+3f9c01ab``.
+
+    Between two releases the number alone would let a run of older code pass for one
+    of today's.
+    """
+    root = Path(__file__).resolve().parents[1]
+    sources = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in sources:
+        if "node_modules" not in path.parts:
+            digest.update(path.read_bytes())
+    return f"{version('heitu')}+{digest.hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +69,7 @@ class Recipe:
             kind=self.kind,
             inputs=self.inputs,
             parameters=self.parameters,
-            code_version=CODE_VERSION,
+            code_version=code_version(),
             model_version=self.model_version,
         )
 
@@ -53,7 +80,7 @@ class Recipe:
             kind=self.kind,
             inputs=dict(self.inputs),
             parameters=dict(self.parameters),
-            code_version=CODE_VERSION,
+            code_version=code_version(),
             model_version=self.model_version,
             simulated=self.simulated,
             started_at=self.started_at,
@@ -62,7 +89,7 @@ class Recipe:
 
 
 def checksums(items: Iterable[pystac.Item]) -> dict[str, str]:
-    """Return item id -> one checksum over the checksums of its assets."""
+    """Return item id -> one checksum over its pixels and what gives them a meaning."""
     return {item.id: _item_checksum(item) for item in items}
 
 
@@ -77,8 +104,19 @@ def table_checksum(frame: DataFrame) -> str:
     return hashlib.sha256(np.sort(rows).tobytes()).hexdigest()
 
 
-def _item_checksum(item: pystac.Item) -> str:
+def outlines_checksum(counties: Iterable[County]) -> str:
+    """Return the sha256 of county codes and outlines, in their order."""
     digest = hashlib.sha256()
-    for key, asset in sorted(item.assets.items()):
-        digest.update(f"{key}={asset.extra_fields['file:checksum']}\n".encode())
+    for county in counties:
+        digest.update(county.code.encode() + county.geometry.wkb)
     return digest.hexdigest()
+
+
+def _item_checksum(item: pystac.Item) -> str:
+    """Hash the item but for its place: offset, scale and time make a run too."""
+    assets = {
+        key: {name: value for name, value in asset.to_dict().items() if name != "href"}
+        for key, asset in item.assets.items()
+    }
+    content = json.dumps([item.properties, assets], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -126,8 +126,8 @@ def _county_values(
 ) -> NDArray[np.float64]:
     """Return the run's estimates in the order of `codes`, NaN where there is none."""
     with store.connection() as conn:
-        found = estimates.find(conn, crop=crop, year=year)
-    values = {e.county: e.value for e in found if e.run_id == run_id}
+        found = estimates.of_run(conn, run_id)
+    values = {e.county: e.value for e in found if (e.crop, e.year) == (crop, year)}
     return np.array([values.get(code) for code in codes], dtype=np.float64)
 
 

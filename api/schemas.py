@@ -30,9 +30,15 @@ class Row(BaseModel):
 class Health(BaseModel):
     """State of the platform."""
 
-    status: Literal["ok"] = "ok"
+    status: Annotated[
+        Literal["ok", "degraded"], Field(description="degraded: the ingest is down")
+    ]
     version: str
     database: Literal["ok"] = "ok"
+    ingest: Annotated[
+        Literal["ok", "down", "none"],
+        Field(description="none: this process serves without sensors"),
+    ]
     readings: Annotated[
         dict[str, Any], Field(description="Counters of the sensor ingest; may be empty")
     ]

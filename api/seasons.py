@@ -11,7 +11,7 @@ import xarray as xr
 from odc.geo.geobox import GeoBox
 
 from api.ground import Ground
-from api.lineage import Recipe, checksums, simulated
+from api.lineage import Recipe, checksums, outlines_checksum, simulated
 from ingest.archive import Archive
 from models.features import season_features
 from raster.season import SMOOTHING, THRESHOLD, season
@@ -104,7 +104,8 @@ def _recipe(year_season: YearSeason) -> Recipe:
     items = [*year_season.items, year_season.ground.crop_map]
     return Recipe(
         kind="season",
-        inputs=checksums(items),
+        inputs=checksums(items)
+        | {"counties": outlines_checksum(year_season.ground.counties)},
         parameters={
             "collection": year_season.collection,
             "year": year_season.year,

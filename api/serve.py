@@ -38,7 +38,12 @@ def platform_app(platform: Platform) -> FastAPI:
         store=platform.store,
         archive=platform.archive,
         counts=lambda: asdict(platform.subscriber.counts),
+        ingest=lambda: "ok" if _takes_messages(platform) else "down",
     )
+
+
+def _takes_messages(platform: Platform) -> bool:
+    return platform.broker.running and platform.subscriber.running
 
 
 def wait_until_stopped(platform: Platform, address: str, console: Console) -> None:

@@ -12,11 +12,11 @@ from api.errors import PortTaken, ServerFailed
 
 __all__ = ["bind", "port_or_free", "serving"]
 
-_START_SECONDS = 30.0
+_POLL_SECONDS = 0.1
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind a TCP socket.
+    """Listen on a TCP port; who connects waits until `serving` answers.
 
     Raises
     ------
@@ -28,6 +28,8 @@ def bind(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
+        # Only a listening socket keeps others away from the port.
+        sock.listen()
     except OSError as exc:
         sock.close()
         raise PortTaken(
@@ -61,8 +63,12 @@ def serving(app: FastAPI, sock: socket.socket) -> Iterator[str]:
         target=server.run, kwargs={"sockets": [sock]}, name="http", daemon=True
     )
     thread.start()
-    if not server.ready.wait(_START_SECONDS):
-        raise ServerFailed(f"the HTTP server on {host}:{port} did not start")
+    while not server.ready.wait(_POLL_SECONDS):
+        if not thread.is_alive():
+            raise ServerFailed(
+                f"the HTTP server on {host}:{port} did not start; the log says why"
+                f" · 网页服务 {host}:{port} 未能启动，原因见日志"
+            )
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     finally:

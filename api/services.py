@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
 
@@ -10,7 +10,9 @@ from api.catalogue import Catalogue
 from api.county_table import CountyTable
 from store import Store
 
-__all__ = ["Services", "UseServices"]
+IngestState = Literal["ok", "down", "none"]
+
+__all__ = ["IngestState", "Services", "UseServices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,15 @@ class Services:
         Items of the archive, kept in memory.
     counts
         Counters of the sensor ingest of this process.
+    ingest
+        Whether that ingest takes messages; "none" where this process has no ingest.
     """
 
     store: Store
     counties: CountyTable
     catalogue: Catalogue
     counts: Callable[[], dict[str, Any]]
+    ingest: Callable[[], IngestState]
 
 
 # Not `def`: this only looks up an attribute and needs no thread of the pool.

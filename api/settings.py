@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings"]
+from api.errors import SettingInvalid
+
+__all__ = ["Settings", "read_settings"]
 
 
 class Settings(BaseSettings):
@@ -42,3 +44,21 @@ class Settings(BaseSettings):
     def url(self) -> str | None:
         """The database's address in clear, for the store alone."""
         return self.database_url.get_secret_value() if self.database_url else None
+
+
+def read_settings() -> Settings:
+    """Read the settings of the environment.
+
+    Raises
+    ------
+    SettingInvalid
+        One of them cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        faults = "; ".join(
+            f"HEITU_{str(fault['loc'][0]).upper()}: {fault['msg']}"
+            for fault in exc.errors(include_input=False)
+        )
+        raise SettingInvalid(f"{faults} · 环境变量设置无效") from None

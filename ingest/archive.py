@@ -8,7 +8,8 @@
     COLLECTION/ITEM/B04.tif ...
 
 An item is written into a hidden folder and renamed into place as its last step,
-so a killed process leaves no item without its files.
+so a killed process leaves no item without its files. Every file carries the item's
+``heitu:`` properties as tags, e.g. ``HEITU_SIMULATED=true``, for whoever copies it.
 """
 
 import errno
@@ -29,6 +30,7 @@ from ingest.catalogue import (
     CATALOG_FILE,
     PART_PREFIX,
     ItemDict,
+    as_item,
     folders,
     interval,
     item_file,
@@ -87,6 +89,7 @@ class Archive:
         if not create:
             raise ArchiveMissing(
                 f"no archive at {root}: {CATALOG_FILE} is not there; check the folder"
+                f" · {root} 中没有影像档案，请检查目录"
             )
         self.root.mkdir(parents=True, exist_ok=True)
         write_catalog(self.root, [])
@@ -219,8 +222,9 @@ class Archive:
             raise ItemUnknown(
                 f"no item {item_id!r} in collection {collection!r} of {self.root}; "
                 f"collections here: {', '.join(self.collections()) or 'none'}"
+                f" · 影像集 {collection} 中没有 {item_id}，请检查名称"
             )
-        return _as_item(folder, read_item(folder))
+        return as_item(folder, read_item(folder))
 
     def items(
         self,
@@ -256,14 +260,14 @@ class Archive:
             if _within_days(item, start, end) and _touches(item, bbox)
         ]
         found.sort(key=lambda pair: interval(pair[1]))
-        return [_as_item(path, item) for path, item in found]
+        return [as_item(path, item) for path, item in found]
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return [path.name for path in folders(self.root)]
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Fault]:
-        """Read every file and compare it with what its item says.
+        """Read every file, compare it with its item, and see that items serve.
 
         Parameters
         ----------
@@ -273,7 +277,8 @@ class Archive:
         Returns
         -------
         list of Fault
-            Missing, truncated, corrupt and unlisted files; empty when all is well.
+            Missing, truncated, corrupt and unlisted files, and scenes that no season
+            can be made of; empty when all is well.
         """
         return verify_archive(self.root, progress)
 
@@ -314,6 +319,7 @@ class Archive:
         if final.exists() and not replace:
             raise _taken(final)
         _check_properties(item_id, properties)
+        tags = _tags(properties)
         with _whole_or_nothing(final) as part:
             item = build_item(
                 collection=collection,
@@ -321,7 +327,7 @@ class Archive:
                 acquired=acquired,
                 geobox=geobox,
                 bands=bands,
-                files={key: _write_band(part, key, bands[key]) for key in bands},
+                files={key: _write_band(part, key, bands[key], tags) for key in bands},
                 properties=properties,
             )
             content = item.to_dict(include_self_link=False, transform_hrefs=False)
@@ -335,6 +341,7 @@ def _checked_name(name: str) -> str:
         raise NameInvalid(
             f"{name!r} cannot name a collection, item or band: use letters, digits, "
             "'.', '_' and '-', beginning with a letter or digit"
+            f" · 名称 {name!r} 不可用，请用字母、数字和 . _ -，以字母或数字开头"
         )
     return name
 
@@ -361,7 +368,20 @@ def _calendar_year(product_id: str, year: object) -> dict[str, str | None]:
     }
 
 
-def _write_band(folder: Path, key: str, band: BandData) -> WrittenFile:
+def _tags(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Our own properties as tags of a file: ``heitu:run`` is HEITU_RUN."""
+    return {
+        name.upper().replace(":", "_"): str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        for name, value in properties.items()
+        if name.startswith("heitu:") and isinstance(value, str | bool | int)
+    }
+
+
+def _write_band(
+    folder: Path, key: str, band: BandData, tags: Mapping[str, str]
+) -> WrittenFile:
     path = folder / f"{_checked_name(key)}.tif"
     # Averaging the codes of a class layer would invent classes.
     codes = band.scale is None and band.array.dtype.kind in "iu"
@@ -373,6 +393,7 @@ def _write_band(folder: Path, key: str, band: BandData) -> WrittenFile:
         scale=band.scale,
         offset=band.offset,
         overview_resampling="nearest" if codes else "average",
+        tags=tags,
     )
     return WrittenFile(path.name, path.stat().st_size, sha256_multihash(path))
 
@@ -397,7 +418,8 @@ def _whole_or_nothing(final: Path) -> Iterator[Path]:
 def _full(final: Path) -> ArchiveFull:
     return ArchiveFull(
         f"no space left to write {final.name} into {final.parent}; nothing of it was "
-        "kept. Free some space there and start again: what is stored is reused",
+        "kept. Free some space there and start again: what is stored is reused"
+        f" · 磁盘已满，{final.name} 未写入，请清理空间后重新运行，已存内容会继续使用",
         item_id=final.name,
         path=final,
     )
@@ -407,6 +429,7 @@ def _taken(final: Path) -> SceneExists:
     return SceneExists(
         f"{final.name} is already in collection {final.parent.name}; pass "
         "replace=True to put this one in its place"
+        f" · 影像集 {final.parent.name} 中已有 {final.name}，替换请用 replace=True"
     )
 
 
@@ -434,16 +457,6 @@ def _remove(leftover: Path) -> None:
         shutil.rmtree(leftover)
     else:
         leftover.unlink(missing_ok=True)
-
-
-def _as_item(folder: Path, content: ItemDict) -> pystac.Item:
-    # Our own item of our own STAC version: nothing to migrate, no copy to keep, and
-    # a season of 250 scenes opens in a tenth of a second.
-    item = pystac.Item.from_dict(
-        content, href=str(item_file(folder)), migrate=False, preserve_dict=False
-    )
-    item.make_asset_hrefs_absolute()
-    return item
 
 
 def _within_days(item: ItemDict, start: date | None, end: date | None) -> bool:

@@ -111,6 +111,7 @@ def _installed_version() -> str:
         raise BoundariesMissing(
             f"the county boundaries are in the package {PACKAGE}, which is not "
             f"installed: pip install {PACKAGE}=={KNOWN_GOOD}"
+            f" · 未安装县界数据，请运行 pip install {PACKAGE}=={KNOWN_GOOD}"
         ) from exc
 
 
@@ -180,7 +181,8 @@ def _refuse(differences: Sequence[str]) -> None:
     raise BoundariesUnexpected(
         f"{PACKAGE} {_installed_version()} does not hold the county boundaries that "
         f"were checked: {'; '.join(differences)}. Known good: "
-        f"pip install {PACKAGE}=={KNOWN_GOOD}",
+        f"pip install {PACKAGE}=={KNOWN_GOOD}"
+        f" · 县界数据与核对过的版本不符，请安装 {PACKAGE}=={KNOWN_GOOD}",
         differences=tuple(differences),
     )
 

@@ -1,4 +1,4 @@
-"""Compare an archive's files with what its items say of them."""
+"""Compare an archive's files with what its items say, and items with their use."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pystac
 import rasterio
 from rasterio.errors import RasterioIOError
 
@@ -13,6 +14,7 @@ from ingest.catalogue import (
     CATALOG_FILE,
     COLLECTION_FILE,
     ItemDict,
+    as_item,
     folders,
     item_file,
     linked,
@@ -20,6 +22,9 @@ from ingest.catalogue import (
 )
 from ingest.checksum import sha256_multihash
 from ingest.errors import ItemInvalid
+from ingest.stac_item import SENTINEL2_BANDS
+from raster.errors import RasterError
+from raster.scene import SCENE_CLASS, scene_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,9 @@ def verify_archive(
 ) -> list[Fault]:
     """Check listings, items and every file's size, checksum and raster header.
 
+    Of a scene also that its time, its classes and the scaling of its reflectance are
+    known, as `raster.season` needs them.
+
     Parameters
     ----------
     root : Path
@@ -81,18 +89,14 @@ def verify_archive(
             try:
                 item = read_item(folder)
             except ItemInvalid as exc:
-                faults.append(_unreadable_item(folder, exc))
+                faults.append(Fault(folder.name, None, exc.path, str(exc)))
             else:
                 described = _assets(folder, item)
                 assets += described
                 faults += _unlisted_files(folder, described)
+                faults += _scene_faults(folder, as_item(folder, item))
     faults += _file_faults(assets, progress)
     return sorted(faults, key=lambda fault: fault.path)
-
-
-def _unreadable_item(folder: Path, error: ItemInvalid) -> Fault:
-    problem = f"unreadable item · 条目文件无法读取: {error}"
-    return Fault(folder.name, None, error.path, problem)
 
 
 def _listing_faults(root: Path) -> Iterator[Fault]:
@@ -107,8 +111,7 @@ def _compare_links(listing: Path, rel: str, present: set[Path]) -> Iterator[Faul
     try:
         listed = set(linked(listing, rel))
     except ItemInvalid as exc:
-        problem = f"unreadable listing · 目录文件无法读取: {exc}"
-        yield Fault(listing.parent.name, None, listing, problem)
+        yield Fault(listing.parent.name, None, listing, str(exc))
         return
     for path in listed - present:
         problem = f"listed in {listing.name} but missing · 目录中有, 但文件缺失"
@@ -130,6 +133,19 @@ def _unlisted_files(folder: Path, assets: list[_Asset]) -> Iterator[Fault]:
     for path in sorted(set(folder.iterdir()) - known):
         problem = "file belongs to no asset · 文件不属于任何数据项"
         yield Fault(folder.name, None, path, problem)
+
+
+def _scene_faults(folder: Path, item: pystac.Item) -> Iterator[Fault]:
+    """Find what keeps the season's own reader from taking a scene."""
+    # A product has none of these bands, so nothing is asked of it.
+    needed = [name for name in item.assets if name in SENTINEL2_BANDS]
+    if {"B04", "B08"} <= item.assets.keys():
+        needed.append(SCENE_CLASS)
+    for name in needed:
+        try:
+            scene_of(item, (name,))
+        except RasterError as exc:
+            yield Fault(item.id, name, item_file(folder), str(exc))
 
 
 def _file_faults(
@@ -154,7 +170,7 @@ def _file_fault(asset: _Asset) -> Fault | None:
     except FileNotFoundError:
         problem = "missing file · 文件缺失"
     except OSError as exc:
-        problem = f"unreadable file · 文件无法读取: {exc}"
+        problem = f"unreadable file: {exc} · 文件无法读取"
     problem = problem or _raster_problem(asset)
     return asset.fault(problem) if problem else None
 
@@ -177,7 +193,7 @@ def _raster_problem(asset: _Asset) -> str | None:
         with rasterio.open(asset.path) as dataset:
             shape = [dataset.height, dataset.width]
     except RasterioIOError as exc:
-        return f"not a readable raster · 栅格无法打开: {exc}"
+        return f"not a readable raster: {exc} · 栅格无法打开"
     if shape == asset.description.get("proj:shape"):
         return None
     return f"raster of {shape} pixels, not as its item says · 栅格尺寸不符"

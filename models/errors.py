@@ -23,6 +23,7 @@ class ColumnMissing(ModelError):
         super().__init__(
             f"the {table} table has no column {', '.join(columns)}: "
             "add it, or leave it out of the list of features"
+            f" · {table} 表缺少列 {'、'.join(columns)}，请补上"
         )
         self.table = table
         self.columns = tuple(columns)
@@ -35,6 +36,7 @@ class RowsDuplicated(ModelError):
         named = ", ".join(f"{name} {value}" for name, value in key.items())
         super().__init__(
             f"the {table} table has more than one row for {named}: keep one of them"
+            f" · {table} 表中 {'、'.join(map(str, key.values()))} 有多行，请只留一行"
         )
         self.table = table
         self.key = key

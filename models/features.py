@@ -95,17 +95,18 @@ def _check_grid(
     if absent:
         raise SeasonInvalid(
             f"the season has no variable {', '.join(sorted(absent))}: "
-            "ask raster.season for it"
+            "ask raster.season for it · 生长季数据缺少变量"
         )
     shape = season["peak"].shape
     if zones.shape != shape or fractions.shape != (len(CROPS), *shape):
         raise ShapeMismatch(
             f"season {shape}, zones {zones.shape}, fractions {fractions.shape}: "
-            f"make all on one grid, fractions as ({len(CROPS)}, y, x)"
+            f"make all on one grid, fractions as ({len(CROPS)}, y, x) · 网格不一致"
         )
     if zones.size and zones.max() >= count:
         raise ShapeMismatch(
             f"zone {zones.max()} has no county: only {count} county codes are given"
+            f" · 分区 {zones.max()} 没有对应的县代码"
         )
 
 
@@ -144,6 +145,7 @@ def _physical(variable: xr.DataArray, chosen: NDArray[np.intp]) -> NDArray[np.fl
         raise SeasonInvalid(
             f"season variable {variable.name} ({raw.dtype}) does not say which integer "
             "means nodata: pass the season as raster.season returns it, not decoded"
+            " · 生长季变量没有说明缺测值"
         )
     values = raw * float(variable.attrs.get("scale_factor", 1.0))
     return np.where(raw == variable.attrs["_FillValue"], np.nan, values)
@@ -218,6 +220,7 @@ def _check_weather(season: pd.DataFrame) -> None:
         raise ValueInvalid(
             f"weather of county {row['county']} on {row['day']:%Y-%m-%d}: tmin "
             f"{row['tmin']} is above tmax {row['tmax']}; correct the day or drop it"
+            " · 气象数据中最低气温高于最高气温，请改正或删去这一天"
         )
 
 

@@ -56,6 +56,7 @@ def check_history(history: pd.DataFrame, *, features: Sequence[str]) -> None:
         raise ValueInvalid(
             f"the history says {row[YIELD]} t/ha for {row['crop']} in county "
             f"{row['county']}, {row['year']}: a yield is a finite number, 0 or more"
+            " · 单产历史中有不可能的数值，单产应为非负有限数"
         )
 
 

@@ -112,6 +112,7 @@ def quantise(
         raise YieldTooLarge(
             f"a pixel holds {exact[known].max() * SCALE:.1f} t/ha, which kg/ha in "
             "uint16 cannot: look for a county whose canopy index is almost 0"
+            " · 像元单产过大，请检查冠层指数接近 0 的县"
         )
     # Rounded first: only what rounding did to the mean has to be paid back.
     whole = np.rint(exact[known])
@@ -174,16 +175,21 @@ def _check(
     if not index.shape == fraction.shape == zones.shape:
         raise ShapeMismatch(
             f"index {index.shape}, fraction {fraction.shape}, zones {zones.shape}: "
-            "make all on one grid"
+            "make all on one grid · 网格不一致"
         )
     if zones.size and zones.max() >= county_values.size:
         raise ShapeMismatch(
             f"zone {zones.max()} has no county: "
             f"only {county_values.size} county values are given"
+            f" · 分区 {zones.max()} 没有对应的县值"
         )
     if (fraction < 0).any() or (fraction > 1).any():
         raise ValueInvalid(
             "crop fractions must be 0..1: divide per cent by 100, put NaN for unknown"
+            " · 作物占比须在 0 到 1 之间"
         )
     if (county_values < 0).any() or np.isinf(county_values).any():
-        raise ValueInvalid("county yields must be finite and 0 or more: see the model")
+        raise ValueInvalid(
+            "county yields must be finite and 0 or more: see the model"
+            " · 县级单产须为非负有限数"
+        )

@@ -19,7 +19,7 @@ from raster.errors import (
     SettingInvalid,
     WriteFailed,
 )
-from raster.grid import ALBERS_CHINA, geobox_for, pixel_area_ha
+from raster.grid import ALBERS_CHINA, geobox_for
 from raster.season import SEASON_VARIABLES
 from raster.zonal import ZoneMeans, zone_index, zone_mean
 
@@ -41,7 +41,6 @@ __all__ = [
     "dekad_of",
     "dekads",
     "geobox_for",
-    "pixel_area_ha",
     "write_cog",
     "zone_index",
     "zone_mean",

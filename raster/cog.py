@@ -85,7 +85,11 @@ def write_cog(
                 _describe(target, names, scale=scale, offset=offset)
                 target.update_tags(**(tags or {}))
         except RasterioError as exc:
-            raise WriteFailed(f"cannot encode {path}: {exc}", path=path) from exc
+            raise WriteFailed(
+                f"cannot encode {path}: {exc}. Check data type and nodata"
+                f" · 无法编码 {path}，请检查数据类型和 nodata",
+                path=path,
+            ) from exc
         # GDAL hides the errno of a failed write; bytes written here report it.
         _replace(path, memory.getbuffer())
 
@@ -153,7 +157,12 @@ def _write_failed(path: Path, exc: OSError) -> WriteFailed:
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(
             f"no space left to write {path}: free some space or choose another data "
-            "folder, then run again; nothing was kept of this file",
+            "folder, then run again; nothing was kept of this file"
+            f" · 磁盘已满，无法写入 {path}，请清理空间或另选数据目录后重试",
             path=path,
         )
-    return WriteFailed(f"cannot write {path}: {exc.strerror}", path=path)
+    return WriteFailed(
+        f"cannot write {path}: {exc.strerror}. Check its folder and permissions"
+        f" · 无法写入 {path}，请检查目录和权限",
+        path=path,
+    )

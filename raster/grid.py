@@ -57,25 +57,6 @@ def geobox_for(
     )
 
 
-def pixel_area_ha(geobox: GeoBox) -> float:
-    """Area of one pixel in hectares.
-
-    Exact on an equal-area CRS; on UTM within 0.1 % inside the zone.
-
-    Raises
-    ------
-    GridInvalid
-        The CRS is not projected in metres, so pixels have no common area.
-    """
-    crs = geobox.crs
-    if crs is None or not crs.projected or crs.units != ("metre", "metre"):
-        raise GridInvalid(
-            f"pixels of {crs} have no common area: use a projected CRS in metres, "
-            "for example raster.grid.ALBERS_CHINA"
-        )
-    return abs(geobox.resolution.x * geobox.resolution.y) / 10_000
-
-
 def lonlat_bounds(geobox: GeoBox) -> tuple[float, float, float, float]:
     """(west, south, east, north) of a grid in degrees, WGS 84, edges densified."""
     if geobox.crs is None:

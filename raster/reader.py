@@ -91,7 +91,9 @@ def read_band(band: Band, geobox: GeoBox, *, kind: Kind) -> Pixels:
     except (RasterioError, OSError) as exc:
         raise SceneUnreadable(
             f"cannot read {band.href} of item {band.item_id}: {exc}. Run `heitu "
-            "archive verify` to find damaged files, then ingest the scene again",
+            "archive verify` to find damaged files, then ingest the scene again"
+            f" · 无法读取影像 {band.item_id} 的文件 {band.href}，请用 `heitu archive"
+            " verify` 查找损坏的文件并重新导入该影像",
             item_id=band.item_id,
             href=band.href,
         ) from exc

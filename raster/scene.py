@@ -86,6 +86,7 @@ def observations(
         raise NoScenes(
             f"no scene acquired from {start} to {end}: check the dates, or ingest "
             "scenes of that time first"
+            f" · {start} 至 {end} 没有影像，请检查日期或先导入该时段的影像"
         )
     # Reversed ids put a reprocessing (higher baseline or sequence number in the id)
     # before what it replaces, whatever the order of the items.
@@ -102,7 +103,10 @@ def acquired_on(item: pystac.Item) -> date:
     """
     moment = item.datetime or item.common_metadata.start_datetime
     if moment is None:
-        raise NoScenes(f"item {item.id} has no datetime: give it one")
+        raise NoScenes(
+            f"item {item.id} has no datetime: give it one"
+            f" · 影像 {item.id} 没有 datetime，请补写"
+        )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).date()
@@ -131,7 +135,8 @@ def _band(item: pystac.Item, name: str) -> Band:
     if asset is None:
         raise AssetMissing(
             f"item {item.id} has no asset {name} (it has "
-            f"{', '.join(sorted(item.assets)) or 'none'}): add the file to the item",
+            f"{', '.join(sorted(item.assets)) or 'none'}): add the file to the item"
+            f" · 影像 {item.id} 缺少 {name}，请补上该文件",
             item_id=item.id,
         )
     href = asset.get_absolute_href() or asset.href
@@ -149,7 +154,8 @@ def _calibration(item: pystac.Item, name: str, asset: pystac.Asset) -> Calibrati
         raise OffsetUnknown(
             f"item {item.id}, asset {name}: scale {scale}, offset {offset}; the date "
             "does not tell whether Sentinel-2 numbers are shifted by 1000, so write "
-            "raster:scale and raster:offset into the asset",
+            "raster:scale and raster:offset into the asset"
+            f" · 影像 {item.id} 的 {name} 没有可用的 scale 和 offset，请补写",
             item_id=item.id,
             href=asset.href,
         )
@@ -167,5 +173,6 @@ def _raster_value(asset: pystac.Asset, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _first(bands: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
-    return bands[0] if bands else {}
+def _first(bands: object) -> Mapping[str, Any]:
+    found = bands[0] if isinstance(bands, list) and bands else None
+    return found if isinstance(found, Mapping) else {}

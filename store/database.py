@@ -23,6 +23,9 @@ from store.server import EmbeddedServer
 OLDEST_VERSION = 150_000
 CONNECT_SECONDS = 10
 POOL_SIZE = 8
+# The pool doubles its pauses between attempts to connect. After this time it begins
+# anew, so that a server that comes back late is still found within seconds.
+RECONNECT_SECONDS = 5
 
 
 class Store:
@@ -31,39 +34,53 @@ class Store:
     Made by :func:`open_store`. Threads may share it.
     """
 
-    def __init__(
-        self, *, url: str, pool: ConnectionPool, server: EmbeddedServer | None
-    ) -> None:
-        self._url = url
-        self._pool = pool
-        self._server = server
+    def __init__(self, source: str | EmbeddedServer) -> None:
+        self._source = source
+        self._pool = ConnectionPool(
+            source if isinstance(source, str) else source.ensure_running,
+            min_size=1,
+            max_size=POOL_SIZE,
+            configure=_in_utc,
+            check=self._check,
+            reconnect_timeout=RECONNECT_SECONDS,
+            open=True,
+            name="store",
+        )
 
     @property
     def url(self) -> str:
         """URL of the database as libpq takes it; holds the password, if any."""
-        return self._url
+        return self._source if isinstance(self._source, str) else self._source.url
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
+    def connection(self, *, timeout: float = 5.0) -> Iterator[psycopg.Connection]:
         """Lend a connection: committed at the end, rolled back on an error.
+
+        An embedded server that died is started again: asking once more gets through
+        as soon as it has recovered.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for a connection.
 
         Raises
         ------
         DatabaseUnavailable
-            No connection came within 30 s, or the server stopped answering.
+            No connection came in time, or the server stopped answering.
         DatabaseFull
             The server has no disk space left.
         RowRefused
             A row broke a rule of the database.
         """
-        with _translated(self._url), self._pool.connection() as conn:
+        with _translated(self.url), self._pool.connection(timeout) as conn:
             yield conn
 
     def close(self) -> None:
         """Close the pool; the last user of an embedded server stops it."""
         self._pool.close()
-        if self._server:
-            self._server.close()
+        if isinstance(self._source, EmbeddedServer):
+            self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +94,16 @@ class Store:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Store {describe(self._url)}>"
+        return f"<Store {describe(self.url)}>"
+
+    def _check(self, conn: psycopg.Connection) -> None:
+        """Refuse a connection that a restarted server left behind."""
+        try:
+            ConnectionPool.check_connection(conn)
+        except psycopg.OperationalError:
+            # The others died with it, and the pool would try them ever more slowly.
+            self._pool.drain()
+            raise
 
 
 def open_store(*, data: Path | None = None, url: str | None = None) -> Store:
@@ -101,15 +127,15 @@ def open_store(*, data: Path | None = None, url: str | None = None) -> Store:
         The schema does not fit this version of the platform.
     """
     with ExitStack() as stack:
-        server = None
-        if url is None:
-            if data is None:
-                raise DatabaseUnavailable("no database: give data= or url=")
-            server = EmbeddedServer(data)
-            stack.callback(server.close)
-            url = server.url
-        prepare(url)
-        store = Store(url=url, pool=_pool(url), server=server)
+        if url is not None:
+            prepare(url)
+            return Store(url)
+        if data is None:
+            raise DatabaseUnavailable("no database: give data= or url=")
+        server = EmbeddedServer(data)
+        stack.callback(server.close)
+        prepare(server.url)
+        store = Store(server)
         stack.pop_all()
         return store
 
@@ -183,19 +209,6 @@ def _connect(url: str) -> psycopg.Connection:
             " and that host, port, user, password and database in HEITU_DATABASE_URL"
             " are right · 无法连接数据库，请检查服务器是否运行及地址、用户、密码"
         ) from exc
-
-
-def _pool(url: str) -> ConnectionPool:
-    return ConnectionPool(
-        url,
-        min_size=1,
-        max_size=POOL_SIZE,
-        configure=_in_utc,
-        # A server that was restarted leaves dead connections behind.
-        check=ConnectionPool.check_connection,
-        open=True,
-        name="store",
-    )
 
 
 def _in_utc(conn: psycopg.Connection) -> None:

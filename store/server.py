@@ -80,6 +80,27 @@ class EmbeddedServer:
                 raise unusable(self._data, exc) from exc
             stack.pop_all()
 
+    def ensure_running(self) -> str:
+        """Start or join the server again should it have died; returns its URL.
+
+        Raises
+        ------
+        ServerStartFailed
+            It does not start, its folder is gone, or this object is closed.
+        """
+        # Else the start would make an empty database in the place of the lost one.
+        if not (self._cluster / "PG_VERSION").exists():
+            raise _failed(self._cluster, "its folder is gone")
+        with _starting_or_stopping(self._data):
+            if self._users.closed:
+                raise _failed(self._cluster, "it was closed")
+            server = _attach(self._cluster)
+            if server is None:
+                logger.warning("PostgreSQL in %s died: starting it", self._cluster)
+                server = _start(self._cluster)
+            self.url = _url(server)
+        return self.url
+
     def close(self) -> None:
         """Let go of the server; the last user stops it. May be called twice."""
         if self._users.closed:
@@ -219,6 +240,7 @@ def _start(cluster: Path) -> _Postmaster:
             owner=owner,
         )
     except ServerStartFailed as exc:
+        _remove_socket_folder(folder, cluster)
         raise _failed(cluster, _tail(log)) from exc
     if server := _attach(cluster):
         return server
@@ -278,6 +300,11 @@ def _socket_folder(cluster: Path, owner: pwd.struct_passwd | None) -> Path:
     return folder
 
 
+def _remove_socket_folder(folder: Path, cluster: Path) -> None:
+    if folder != cluster:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _stop(cluster: Path) -> None:
     """Stop the server; one that hangs is cut off, and recovers its log next time.
 
@@ -292,8 +319,8 @@ def _stop(cluster: Path) -> None:
             _run("pg_ctl", "stop", *arguments, cluster=cluster, owner=_owner())
         except ServerStartFailed:
             logger.warning("PostgreSQL in %s did not stop (%s)", cluster, mode)
-    if server and server.socket_folder != cluster:
-        shutil.rmtree(server.socket_folder, ignore_errors=True)
+    if server:
+        _remove_socket_folder(server.socket_folder, cluster)
 
 
 def _run(

@@ -17,6 +17,8 @@ from store import readings
 
 router = APIRouter(tags=["devices"], responses=PROBLEM_RESPONSES)
 
+# A day before the year 1 cannot be told.
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 DEFAULT_PERIOD = timedelta(hours=24)
 
 
@@ -72,9 +74,12 @@ def device_readings(
     `truncated` says that the limit left out newer ones: ask again from the last time.
     """
     end = end or datetime.now(UTC)
-    start = start or end - DEFAULT_PERIOD
+    start = start or max(end, EARLIEST) - DEFAULT_PERIOD
     if start > end:
-        raise PeriodInvalid(f"from {start.isoformat()} is after to {end.isoformat()}")
+        raise PeriodInvalid(
+            f"from {start.isoformat()} is after to {end.isoformat()}"
+            f" · 起始时间晚于结束时间"
+        )
     with services.store.connection() as conn:
         device = stored_devices.get(conn, device_id)
         # One more than asked for, to know whether there are more.

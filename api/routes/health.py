@@ -15,12 +15,14 @@ router = APIRouter(tags=["platform"], responses=PROBLEM_RESPONSES)
 
 @router.get("/healthz")
 def healthz(services: UseServices) -> schemas.Health:
-    """Whether the platform and its database answer."""
+    """Return the state of the platform; 503 when its database does not answer."""
     with services.store.connection() as conn:
         conn.execute("SELECT 1")
         simulated = _any_simulated(conn)
     return schemas.Health(
+        status="degraded" if services.ingest() == "down" else "ok",
         version=version("heitu"),
+        ingest=services.ingest(),
         readings=services.counts(),
         simulated=simulated or _any_simulated_product(services),
     )

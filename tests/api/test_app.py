@@ -95,8 +95,9 @@ def test_no_answer_holds_a_path_of_the_server(client: TestClient, path: str) -> 
         y=0,
         format="png",
     )
-    query = samples.lonlat(samples.FINE, samples.CLEAR) if "{z}" not in path else {}
-    response = client.get(address, params=query | {"year": 2026})
+    at = samples.lonlat(samples.FINE, samples.CLEAR)
+    queries = {"/season": at | {"year": 2026}, "/products/{product_id}/point": at}
+    response = client.get(address, params=queries.get(path, {}))
     assert not SERVER_PATH.search(response.text)
     assert response.headers["cache-control"] == "no-cache"
 

@@ -8,11 +8,6 @@ from store.lock import lock_folder
 from tests.demo.conftest import heitu
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cli")
-
-
 def test_version_is_printed() -> None:
     assert heitu("version").stdout == "0.1.0\n"
 
@@ -21,25 +16,25 @@ def test_unknown_option_is_wrong_usage() -> None:
     assert heitu("demo", "--no-such-option").returncode == 2
 
 
-def test_archive_that_is_not_there_is_an_error(data: Path) -> None:
-    ran = heitu("archive", "list", "--data", str(data / "none"))
+def test_archive_that_is_not_there_is_an_error(private_folder: Path) -> None:
+    ran = heitu("archive", "list", "--data", str(private_folder / "none"))
     assert ran.returncode == 1
     assert "no archive" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_device_is_added_once_and_listed(data: Path) -> None:
-    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(data))
+def test_device_is_added_once_and_listed(private_folder: Path) -> None:
+    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(private_folder))
     add = ("devices", "add", "probe-1", "--kind", "soil-probe", *place)
     assert heitu(*add).stdout == "farm/home/probe-1/up\n"
     again = heitu(*add)
     assert again.returncode == 1
     assert "already registered" in again.stderr
-    assert "probe-1" in heitu("devices", "list", "--data", str(data)).stdout
+    assert "probe-1" in heitu("devices", "list", "--data", str(private_folder)).stdout
 
 
-def test_unknown_kind_names_the_kinds(data: Path) -> None:
-    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(data))
+def test_unknown_kind_names_the_kinds(private_folder: Path) -> None:
+    place = ("--lon", "124.34", "--lat", "43.31", "--data", str(private_folder))
     ran = heitu("devices", "add", "x", "--kind", "toaster", *place)
     assert ran.returncode == 1
     assert "cattle-collar" in ran.stderr
@@ -61,3 +56,17 @@ def test_password_of_an_unreachable_database_is_not_printed(
     assert ran.returncode == 1
     assert "127.0.0.1:1" in ran.stderr
     assert "s3cret" not in ran.stderr + ran.stdout
+
+
+def test_wrong_setting_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEITU_PORT", "abc")
+    ran = heitu("devices", "list", "--data", str(tmp_path))
+    assert ran.returncode == 1
+    assert "HEITU_PORT" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_port_out_of_range_is_wrong_usage(tmp_path: Path) -> None:
+    assert heitu("serve", "--data", str(tmp_path), "--port", "99999").returncode == 2

@@ -95,3 +95,8 @@ def test_unknown_device_is_404(client: TestClient, device: str) -> None:
 def test_device_id_of_an_impossible_form_is_422(client: TestClient) -> None:
     response = client.get("/devices/%00/readings")
     assert_problem(response, 422, "Parameter invalid", "path parameter device_id")
+
+
+def test_end_before_all_time_is_an_answer_not_a_fault(client: TestClient) -> None:
+    response = client.get("/devices/ws-01/readings?to=0001-01-01T00:00:00Z")
+    assert_problem(response, 422, "Period invalid", "0001-01-01")

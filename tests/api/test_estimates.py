@@ -154,3 +154,10 @@ def test_unknown_run_is_404(client: TestClient) -> None:
 def test_run_id_of_another_form_is_422(client: TestClient) -> None:
     response = client.get("/runs/latest")
     assert_problem(response, 422, "Parameter invalid", "path parameter run_id")
+
+
+def test_misspelt_parameter_is_refused(client: TestClient) -> None:
+    response = client.get("/estimates?crops=maize")
+    assert_problem(
+        response, 422, "Parameter invalid", "crops", "known: county, crop, f, year"
+    )

@@ -13,9 +13,18 @@ def test_health_tells_version_counters_and_simulated(client: TestClient) -> None
         "status": "ok",
         "version": version("heitu"),
         "database": "ok",
+        "ingest": "none",
         "readings": {"sent": 3},
         "simulated": True,
     }
+
+
+def test_ingest_that_is_down_degrades_the_health(
+    store: Store, own_archive: Archive
+) -> None:
+    app = create_app(store=store, archive=own_archive, ingest=lambda: "down")
+    body = TestClient(app).get("/healthz").json()
+    assert (body["status"], body["ingest"]) == ("degraded", "down")
 
 
 def test_nothing_simulated_is_not_called_so(store: Store, own_archive: Archive) -> None:

@@ -1,9 +1,16 @@
+import re
 from datetime import UTC, datetime
 
 import pandas as pd
 import pystac
 
-from api.lineage import Recipe, checksums, simulated, table_checksum
+from api.lineage import (
+    Recipe,
+    checksums,
+    code_version,
+    simulated,
+    table_checksum,
+)
 
 
 def _item(item_id: str, checksum: str, *, invented: bool = False) -> pystac.Item:
@@ -47,6 +54,22 @@ def test_checksum_follows_the_pixels() -> None:
     before = checksums([_item("s", "1220aa")])
     assert before == checksums([_item("s", "1220aa")])
     assert before != checksums([_item("s", "1220ab")])
+
+
+def test_checksum_follows_the_reflectance_offset() -> None:
+    plain, shifted = _item("s", "1220aa"), _item("s", "1220aa")
+    shifted.assets["B04"].extra_fields["raster:bands"] = [{"offset": -0.1}]
+    assert checksums([plain]) != checksums([shifted])
+
+
+def test_checksum_does_not_follow_the_place() -> None:
+    here, there = _item("s", "1220aa"), _item("s", "1220aa")
+    there.assets["B04"].href = "/elsewhere/B04.tif"
+    assert checksums([here]) == checksums([there])
+
+
+def test_code_version_names_release_and_code() -> None:
+    assert re.fullmatch(r"0\.1\.0\+[0-9a-f]{8}", code_version())
 
 
 def test_one_simulated_scene_makes_all_simulated() -> None:

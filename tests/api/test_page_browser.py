@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,8 +13,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from api.app import create_app
 from api.routes.page import STATIC
 from api.server import bind, serving
+from ingest.archive import Archive
+from store import Store, counties, devices, estimates, runs
 from tests.api import samples
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,6 +36,40 @@ def address(client: TestClient) -> Iterator[str]:
     """Address of the application under a real server."""
     with serving(cast(FastAPI, client.app), bind("127.0.0.1", 0)) as address:
         yield address
+
+
+@pytest.fixture
+def measured(store: Store, own_archive: Archive) -> Iterator[str]:
+    """Address of a platform without simulated data, and without values."""
+    missing = replace(samples.an_estimate("220322", "maize", None), simulated=False)
+    with store.connection() as conn:
+        counties.replace(conn, samples.two_counties())
+        runs.save(conn, replace(samples.a_run(), simulated=False))
+        estimates.add(
+            conn,
+            [
+                replace(missing, reason="no clear date · 没有晴空"),
+                replace(missing, county="220323", reason="snow"),
+            ],
+        )
+    app = create_app(store=store, archive=own_archive)
+    with serving(app, bind("127.0.0.1", 0)) as address:
+        yield address
+
+
+def a_station(name: str, *, simulated: bool) -> devices.Device:
+    return devices.Device(
+        device_id=name.lower(),
+        farm="lishu",
+        name_zh=name,
+        name_en=name,
+        kind="weather-station",
+        lon=124.3,
+        lat=43.3,
+        county="220322",
+        simulated=simulated,
+        created_at=samples.ISSUED,
+    )
 
 
 def read(address: str, profile: Path) -> str:
@@ -81,10 +119,10 @@ def season_query() -> str:
                 "10.25",
                 "1 / 2",
                 "无估计",
-                "本页所示包含模拟数据",
+                "本平台包含模拟数据",
             ],
         ),
-        ("lang=en", ["Maize yield 2026", "Lishu", "10.25", "shows simulated data"]),
+        ("lang=en", ["Maize yield 2026", "Lishu", "10.25", "holds simulated data"]),
         (
             "county=220322",
             [
@@ -99,7 +137,7 @@ def season_query() -> str:
         (season_query(), ["像元生长季", "分辨率 10 米", "生长高峰", "高峰 NDVI"]),
         (
             "panel=devices",
-            ["一号气象站", "气温 3.5 °C", "分钟前", "模拟数据 · simulated"],
+            ["一号气象站 模拟", "气温 3.5 °C", "分钟前"],
         ),
         ("lang=en&panel=devices&device=ws-01", ["Weather station 1", "3.5 °C"]),
         ("panel=season&pixel=2.35,48.85&lang=en", ["Pixel season", "48.85"]),
@@ -114,9 +152,54 @@ def test_page_shows(
     assert "Loading" not in shown
 
 
-def test_page_without_simulated_data_has_no_banner(
-    address: str, tmp_path: Path
+def test_banner_tells_of_simulated_data_out_of_sight(
+    measured: str, store: Store, tmp_path: Path
 ) -> None:
-    shown = read(f"{address}?year=2019&lang=en&view=126,44,6", tmp_path / "profile")
+    with store.connection() as conn:
+        estimates.add(conn, [samples.an_estimate("220322", "soybean", 2.0)])
+    shown = read(f"{measured}?year=2019&lang=en", tmp_path / "profile")
     assert "There is no maize estimate for 2019" in shown
-    assert "shows simulated data" not in shown
+    assert "holds simulated data" in shown
+
+
+def test_page_without_simulated_data_has_no_banner(
+    measured: str, tmp_path: Path
+) -> None:
+    shown = read(f"{measured}?lang=en", tmp_path / "profile")
+    assert "There is no maize estimate for 2026" in shown
+    assert "simulated" not in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("lang=zh&county=220322", "原因：没有晴空 "),
+        ("lang=en&county=220322", "Reason: no clear date "),
+        ("lang=zh&county=220323", "原因：snow "),
+        ("lang=en&county=220323", "Reason: snow "),
+    ],
+)
+def test_reason_is_in_the_language_of_the_page(
+    measured: str, tmp_path: Path, query: str, reason: str
+) -> None:
+    shown = read(f"{measured}?{query}", tmp_path / "profile")
+    assert reason in shown
+    assert "no clear date · 没有晴空" not in shown
+
+
+def test_only_simulated_devices_are_marked(
+    measured: str, store: Store, tmp_path: Path
+) -> None:
+    with store.connection() as conn:
+        devices.add(conn, a_station("A", simulated=True), [])
+        devices.add(conn, a_station("B", simulated=False), [])
+    shown = read(f"{measured}?panel=devices", tmp_path / "profile")
+    assert "A 模拟 没有数据" in shown
+    assert "B 没有数据" in shown
+
+
+def test_link_to_a_window_shows_the_window(address: str, tmp_path: Path) -> None:
+    shown = read(f"{address}?layer=yield-map-10m", tmp_path / "profile")
+    # The scale bar of a map 640 m wide; of the province it reads in kilometres.
+    assert re.search(r" \d+ m ", shown)
+    assert " km " not in shown

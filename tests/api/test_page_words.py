@@ -3,10 +3,12 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sensors.quantities import DEVICE_KINDS, QUANTITIES
+from store.estimates import Status
 
 SOURCES = Path(__file__).parents[2] / "api" / "web" / "src"
 CODE = "\n".join(path.read_text("utf-8") for path in sorted(SOURCES.glob("*.ts")))
@@ -63,9 +65,7 @@ def test_every_key_in_the_code_has_words() -> None:
 
 def test_every_family_of_keys_has_words() -> None:
     families = families_in_code()
-    assert families == {
-        *("crop", "tab", "kind", "quantity", "status", "flag", "reason")
-    }
+    assert families == {"crop", "tab", "kind", "quantity", "status", "flag"}
     assert families <= {key.split(".")[0] for key in words("zh")}
 
 
@@ -79,7 +79,19 @@ def test_no_words_are_left_over() -> None:
     ] == []
 
 
-def test_every_quantity_and_kind_of_device_has_words() -> None:
+def test_every_quantity_has_words() -> None:
     wanted = {f"quantity.{name}" for name in QUANTITIES}
-    wanted |= {f"kind.{name}" for name in DEVICE_KINDS}
     assert wanted - words("zh").keys() == set()
+
+
+def test_kinds_of_device_are_named_as_in_the_commands() -> None:
+    chinese, english = words("zh"), words("en")
+    for kind in DEVICE_KINDS.values():
+        assert chinese[f"kind.{kind.name}"] == kind.name_zh
+        assert english[f"kind.{kind.name}"] == kind.name_en
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_status_of_an_estimate_has_words(language: str) -> None:
+    wanted = {f"status.{name}" for name in get_args(Status)}
+    assert wanted - words(language).keys() == set()

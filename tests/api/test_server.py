@@ -20,6 +20,14 @@ def test_taken_port_is_named_with_what_to_do() -> None:
             bind("127.0.0.1", port)
 
 
+def test_bound_port_is_taken_before_it_is_served() -> None:
+    with (
+        bind("127.0.0.1", 0) as first,
+        pytest.raises(PortTaken),
+    ):
+        bind("127.0.0.1", first.getsockname()[1])
+
+
 def test_demo_steps_aside_from_a_taken_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert port_or_free("127.0.0.1", server.getsockname()[1]) == 0

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,8 @@ def run_demo(data: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    data = tmp_path_factory.mktemp("demo")
-    return Demo(data, run_demo(data))
+def demo() -> Iterator[Demo]:
+    # Not pytest's own folder: another run under root closes that to the database.
+    with tempfile.TemporaryDirectory(prefix="heitu-demo-") as folder:
+        data = Path(folder) / "data"
+        yield Demo(data, run_demo(data))

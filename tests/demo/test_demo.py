@@ -83,7 +83,7 @@ def test_archive_verifies(demo: Demo) -> None:
     ran = heitu("archive", "verify", "--data", str(demo.data))
     assert (ran.returncode, ran.stdout.strip()) == (
         0,
-        "every file is as it was written · 文件完好",
+        "every file is whole, every scene serves a season · 文件完好，影像可用",
     )
 
 

@@ -1,7 +1,9 @@
 """Small grids and bands, so that a test states only what it is about."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pystac
@@ -12,6 +14,7 @@ from rasterio.transform import from_origin
 from ingest.archive import Archive, BandData
 
 NOON = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
+MADE_UP = {"eo:cloud_cover": 12.5, "heitu:simulated": True}
 
 
 def utm_grid(*, size: int = 40, resolution: float = 10.0) -> GeoBox:
@@ -35,6 +38,7 @@ def add(
     collection: str = "scenes",
     acquired: datetime = NOON,
     bands: dict[str, BandData] | None = None,
+    properties: Mapping[str, Any] = MADE_UP,
     replace: bool = False,
 ) -> pystac.Item:
     return archive.add_scene(
@@ -43,7 +47,7 @@ def add(
         acquired=acquired,
         geobox=utm_grid(),
         bands={"B04": red_band()} if bands is None else bands,
-        properties={"eo:cloud_cover": 12.5, "heitu:simulated": True},
+        properties=properties,
         replace=replace,
     )
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -38,7 +39,11 @@ def _product(archive: Archive, *, value: int, year: object = 2025) -> pystac.Ite
         kind="yield-map",
         geobox=utm_grid(),
         asset=BandData(np.full((40, 40), value, "int16"), utm_grid(), -1, 0.01, 0.0),
-        properties={"heitu:year": year, "heitu:crop": "maize"},
+        properties={
+            "heitu:year": year,
+            "heitu:crop": "maize",
+            "heitu:simulated": False,
+        },
     )
 
 
@@ -106,6 +111,71 @@ def test_collection_states_extent_and_count(archive: Archive) -> None:
     (box,) = collection.extent.spatial.bboxes
     # 400 m at 43.35 N, east of the meridian 123 E of UTM zone 51.
     assert box == pytest.approx([123.0, 43.34925, 123.00494, 43.35285], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("marks", "simulated", "summary"),
+    [
+        ([True, True], True, [True]),
+        ([False, True], True, [False, True]),
+        ([False], False, [False]),
+    ],
+)
+def test_collection_says_whether_its_items_are_simulated(
+    archive: Archive, marks: list[bool], simulated: bool, summary: list[bool]
+) -> None:
+    for number, mark in enumerate(marks):
+        add(archive, f"item-{number}", properties={"heitu:simulated": mark})
+    archive.refresh_links()
+    path = archive.root / "scenes/collection.json"
+    collection = pystac.Collection.from_file(str(path))
+    assert collection.extra_fields["heitu:simulated"] is simulated
+    assert collection.summaries.to_dict() == {"heitu:simulated": summary}
+
+
+def test_collection_of_unmarked_items_summarises_nothing(archive: Archive) -> None:
+    add(archive, properties={})
+    archive.refresh_links()
+    content = json.loads((archive.root / "scenes/collection.json").read_text())
+    assert content["heitu:simulated"] is False
+    assert "summaries" not in content
+
+
+def _tags(path: Path) -> dict[str, str]:
+    with rasterio.open(path) as dataset:
+        return {k: v for k, v in dataset.tags().items() if k.startswith("HEITU_")}
+
+
+def test_copied_scene_file_says_it_is_simulated(
+    archive: Archive, tmp_path: Path
+) -> None:
+    item = add(
+        archive,
+        properties={
+            "heitu:simulated": True,
+            "heitu:run": "0a1b",
+            "heitu:seed": 7,
+            "heitu:score": 0.5,
+            "eo:cloud_cover": 12.5,
+        },
+    )
+    copied = shutil.copy(item.assets["B04"].href, tmp_path / "copied.tif")
+    assert _tags(Path(copied)) == {
+        "HEITU_SIMULATED": "true",
+        "HEITU_RUN": "0a1b",
+        "HEITU_SEED": "7",
+    }
+
+
+def test_copied_product_file_says_what_it_is(archive: Archive, tmp_path: Path) -> None:
+    item = _product(archive, value=1)
+    copied = shutil.copy(item.assets["data"].href, tmp_path / "copied.tif")
+    assert _tags(Path(copied)) == {
+        "HEITU_SIMULATED": "false",
+        "HEITU_KIND": "yield-map",
+        "HEITU_CROP": "maize",
+        "HEITU_YEAR": "2025",
+    }
 
 
 def test_collections_are_sorted(archive: Archive) -> None:

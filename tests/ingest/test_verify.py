@@ -1,17 +1,23 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from ingest.archive import Archive
+from ingest.archive import Archive, BandData
 from ingest.checksum import sha256_multihash
 from ingest.errors import ItemInvalid
-from tests.ingest.builders import add, red_band
+from tests.ingest.builders import add, red_band, utm_grid
+from tests.ingest.wording import english
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
     archive = Archive(tmp_path / "archive")
-    add(archive, "one", bands={"B04": red_band(), "B08": red_band()})
+    scl = BandData(np.full((40, 40), 4, "uint8"), utm_grid(), 0)
+    add(archive, "one", bands={"B04": red_band(), "B08": red_band(), "SCL": scl})
     add(archive, "two")
     archive.refresh_links()
     return archive
@@ -20,7 +26,7 @@ def archive(tmp_path: Path) -> Archive:
 def _faults(archive: Archive) -> list[tuple[str, str | None, str]]:
     """Item, asset and the English half of each problem."""
     return [
-        (fault.item_id, fault.asset, fault.problem.split(" · ")[0])
+        (fault.item_id, fault.asset, english(fault.problem))
         for fault in archive.verify()
     ]
 
@@ -32,7 +38,7 @@ def test_whole_archive_has_no_faults(archive: Archive) -> None:
 def test_progress_counts_every_file(archive: Archive) -> None:
     seen: list[tuple[int, int]] = []
     archive.verify(lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_missing_file(archive: Archive) -> None:
@@ -72,7 +78,7 @@ def test_file_that_is_no_raster(archive: Archive) -> None:
     _swap_content(archive, b"no raster")
     ((item_id, asset, problem),) = _faults(archive)
     assert (item_id, asset) == ("two", "B04")
-    assert problem == "not a readable raster"
+    assert problem.startswith("not a readable raster")
 
 
 def test_raster_of_another_size(archive: Archive, tmp_path: Path) -> None:
@@ -113,14 +119,17 @@ def test_item_that_is_not_listed(archive: Archive) -> None:
 def test_broken_item_does_not_hide_the_others(archive: Archive) -> None:
     (archive.root / "scenes/one/one.json").write_text("{half")
     (archive.root / "scenes/two/B04.tif").unlink()
-    faults = _faults(archive)
-    assert ("one", None, "unreadable item") in faults
-    assert ("two", "B04", "missing file") in faults
+    missing, broken = sorted(_faults(archive), key=lambda fault: str(fault[1]))
+    assert missing == ("two", "B04", "missing file")
+    assert broken[:2] == ("one", None)
+    assert "one.json: Expecting property name" in broken[2]
 
 
 def test_broken_listing(archive: Archive) -> None:
     (archive.root / "scenes/collection.json").write_text("{half")
-    assert _faults(archive) == [("scenes", None, "unreadable listing")]
+    ((name, _, problem),) = _faults(archive)
+    assert name == "scenes"
+    assert problem.endswith("refresh the archive's links")
     archive.refresh_links()
     assert archive.verify() == []
 
@@ -129,3 +138,102 @@ def test_refresh_does_not_paper_over_a_broken_item(archive: Archive) -> None:
     (archive.root / "scenes/one/one.json").write_text("{half")
     with pytest.raises(ItemInvalid):
         archive.refresh_links()
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def _edit(archive: Archive, edit: Edit, *, item: str = "scenes/one") -> Path:
+    path = archive.root / item / f"{Path(item).name}.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("key", ["B04", "B08"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda asset: asset["raster:bands"][0].pop("offset"),
+        lambda asset: asset["raster:bands"][0].pop("scale"),
+        lambda asset: asset["raster:bands"][0].update(offset="unknown"),
+        lambda asset: asset["raster:bands"][0].update(scale=0),
+        lambda asset: asset.update({"raster:bands": []}),
+        lambda asset: asset.update({"raster:bands": {"offset": 0}}),
+        lambda asset: asset.update({"raster:bands": ["scale"]}),
+        lambda asset: asset.pop("raster:bands"),
+    ],
+)
+def test_reflectance_of_unknown_scaling(archive: Archive, key: str, edit: Edit) -> None:
+    path = _edit(archive, lambda item: edit(item["assets"][key]))
+    (fault,) = archive.verify()
+    assert (fault.item_id, fault.asset, fault.path) == ("one", key, path)
+    assert fault.problem.startswith(f"item one, asset {key}: scale ")
+    assert english(fault.problem).endswith("raster:offset into the asset")
+
+
+def test_scaling_in_the_newer_spelling_is_no_fault(archive: Archive) -> None:
+    def respell(item: dict[str, Any]) -> None:
+        (band,) = item["assets"]["B04"].pop("raster:bands")
+        item["assets"]["B04"]["raster:scale"] = band["scale"]
+        item["assets"]["B04"]["raster:offset"] = band["offset"]
+
+    _edit(archive, respell)
+    assert archive.verify() == []
+
+
+def test_scene_without_its_classes(archive: Archive) -> None:
+    path = _edit(archive, lambda item: item["assets"].pop("SCL"))
+    by_path = {fault.path: fault for fault in archive.verify()}
+    assert by_path.keys() == {path, path.with_name("SCL.tif")}
+    assert (by_path[path].item_id, by_path[path].asset) == ("one", "SCL")
+    assert english(by_path[path].problem) == (
+        "item one has no asset SCL (it has B04, B08): add the file to the item"
+    )
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda item: item["properties"].pop("datetime"),
+        lambda item: item["properties"].update(datetime=None),
+        lambda item: item["properties"].update(datetime="summer"),
+        lambda item: item["properties"].update(datetime=20250701),
+        lambda item: item["properties"].update(datetime="2025-07-01T04:00:00"),
+    ],
+)
+def test_time_nobody_can_read(archive: Archive, edit: Edit) -> None:
+    path = _edit(archive, edit)
+    (fault,) = archive.verify()
+    assert (fault.item_id, fault.path) == ("one", path)
+    assert "its time cannot be read" in english(fault.problem)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda item: item.pop("stac_version"),
+        lambda item: item.update(bbox=[]),
+        lambda item: item.update(bbox=["west", 43, 124, 44]),
+        lambda item: item["assets"]["B04"].pop("href"),
+        lambda item: item["assets"].update(B04="B04.tif"),
+    ],
+)
+def test_item_that_is_no_stac_item(archive: Archive, edit: Edit) -> None:
+    path = _edit(archive, edit)
+    (fault,) = archive.verify()
+    assert (fault.item_id, fault.asset, fault.path) == ("one", None, path)
+    english(fault.problem)
+
+
+def test_product_needs_no_scaling_and_no_classes(archive: Archive) -> None:
+    archive.add_product(
+        product_id="land",
+        kind="land-cover",
+        geobox=utm_grid(),
+        asset=BandData(np.ones((40, 40), "uint8"), utm_grid(), 0),
+        properties={"heitu:year": 2025},
+    )
+    archive.refresh_links()
+    assert archive.verify() == []

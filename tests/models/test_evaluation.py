@@ -26,6 +26,13 @@ def test_years_without_enough_past_are_counted_as_missing() -> None:
     assert (result.rows, result.missing) == (3, 5)
 
 
+def test_a_county_not_seen_is_scored_by_its_trend() -> None:
+    history = linear_history(counties=("220322",)).assign(f0=float("nan"))
+    (result,) = skill(history, features=("f0",), years=[2017, 2018, 2019])
+    assert (result.rows, result.missing) == (3, 0)
+    assert result.rmse == pytest.approx(0.0, abs=1e-12)
+
+
 def test_the_nearest_years_stand_for_the_mean_when_one_is_left_out() -> None:
     history = linear_history(counties=("220322",)).assign(
         yield_t_ha=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]

@@ -32,6 +32,25 @@ def test_intervals_cover_as_often_as_they_say(forecasts: pd.DataFrame) -> None:
     assert 0.70 <= inside.mean() <= 0.90
 
 
+def test_intervals_of_counties_not_seen_cover_as_often_as_they_say() -> None:
+    results = pd.concat([half_seen(seed) for seed in range(40)])
+    inside = results["truth"].between(results["lower"], results["upper"])
+    assert set(results["status"]) == {"forecast"}
+    assert results["reason"].str.startswith("from the trend alone").all()
+    assert 0.70 <= inside.mean() <= 0.92
+
+
+def half_seen(seed: int) -> pd.DataFrame:
+    """Forecasts of the 20 counties of a world that were never seen."""
+    world = response_history(seed, years=YEARS)
+    unseen = world["county"] >= "220020"
+    world.loc[unseen, list(NAMES)] = np.nan
+    last = world["year"] == world["year"].max()
+    truth = world.loc[last & unseen].reset_index(drop=True)
+    model = CountyYieldModel.fit(world.loc[~last], features=NAMES)
+    return model.predict(truth).assign(truth=truth["yield_t_ha"])
+
+
 def test_estimates_come_near_the_truth(forecasts: pd.DataFrame) -> None:
     error = np.sqrt(np.square(forecasts["value"] - forecasts["truth"]).mean())
     trend = np.sqrt(np.square(forecasts["trend"] - forecasts["truth"]).mean())

@@ -1,10 +1,9 @@
 import pytest
 import shapely
-from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from raster.errors import GridInvalid
-from raster.grid import ALBERS_CHINA, geobox_for, lonlat_bounds, pixel_area_ha
+from raster.grid import ALBERS_CHINA, geobox_for, lonlat_bounds
 from tests.raster.scenes import UTM, grid
 
 JILIN = (121.6, 40.8, 131.4, 46.4)
@@ -51,15 +50,3 @@ def test_an_impossible_grid_is_refused(
 ) -> None:
     with pytest.raises(GridInvalid, match="no grid for bounds"):
         geobox_for(bounds, crs=UTM, resolution=resolution)
-
-
-def test_pixel_area_in_hectares() -> None:
-    assert pixel_area_ha(grid()) == 0.01
-    assert pixel_area_ha(geobox_for(JILIN, crs=ALBERS_CHINA, resolution=250)) == 6.25
-
-
-def test_degrees_have_no_common_pixel_area() -> None:
-    degrees = GeoBox.from_bbox((0, 0, 1, 1), "EPSG:4326", resolution=0.1)
-
-    with pytest.raises(GridInvalid, match="no common area"):
-        pixel_area_ha(degrees)

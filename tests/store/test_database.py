@@ -1,4 +1,5 @@
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -6,7 +7,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from store import DatabaseTooOld, DatabaseUnavailable, RowRefused, Store, open_store
-from store.database import check_version, describe
+from store.database import POOL_SIZE, check_version, describe
 from store.server import EmbeddedServer
 
 
@@ -75,6 +76,17 @@ def test_threads_share_a_store(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_connection_is_not_waited_for_longer_than_asked(store: Store) -> None:
+    with ExitStack() as lent:
+        for _ in range(POOL_SIZE):
+            lent.enter_context(store.connection())
+        with (
+            pytest.raises(DatabaseUnavailable, match=r"after 0\.05 sec"),
+            store.connection(timeout=0.05),
+        ):
+            pass
 
 
 def test_closed_store_says_so(database_url: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from store import DatabaseNewer, MigrationChanged, MigrationFailed
+from store import DatabaseNewer, MigrationChanged, MigrationFailed, estimates
 from store.migrate import Migration, migrate, migrations
 
 FIRST = Migration(1, "first", b"CREATE TABLE a (x int); INSERT INTO a VALUES (1);")
@@ -36,6 +36,29 @@ def test_the_package_migrates_an_empty_database(database_url: str) -> None:
     with connect(database_url) as conn:
         assert migrate(conn) == [migration.number for migration in migrations()]
         assert migrate(conn) == []
+
+
+def test_estimates_of_before_keep_their_order(database_url: str) -> None:
+    with connect(database_url) as conn:
+        migrate(conn, migrations()[:2])
+        conn.execute(
+            "INSERT INTO run SELECT id, 'k', '{}', '{}', '1', NULL, true, now(), now()"
+            " FROM unnest(ARRAY['a', 'b', 'c']) AS id"
+        )
+        conn.execute(
+            "INSERT INTO estimate (run_id, county, crop, year, measure, unit,"
+            ' "interval", status, reason, simulated, issued_at)'
+            " SELECT id, '220322', crop, 2026, 'yield', 't/ha', 0.8, 'missing', 'x',"
+            " true, time::timestamptz FROM (VALUES"
+            " ('c', 'maize', '2026-07-02Z'), ('b', 'maize', '2026-07-01Z'),"
+            " ('b', 'rice', '2026-07-01Z'), ('a', 'maize', '2026-07-02Z')"
+            ") AS row (id, crop, time)"
+        )
+        migrate(conn)
+        rows = conn.execute("SELECT run_id FROM estimate_issue ORDER BY issue")
+        assert rows.fetchall() == [("b",), ("c",), ("a",)]
+        shown = estimates.find(conn, crop="maize")
+    assert [(row.run_id, row.issued_at.day) for row in shown] == [("a", 2)]
 
 
 def test_refused_migration_leaves_nothing(database_url: str) -> None:

@@ -1,17 +1,30 @@
 import contextlib
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from store import DataFolderUnusable, ServerStartFailed, open_store
+from store import (
+    DatabaseUnavailable,
+    DataFolderUnusable,
+    ServerStartFailed,
+    Store,
+    open_store,
+)
 from store.server import EmbeddedServer
+
+# Seconds that a crash recovery may take where many share a machine.
+PATIENT = 60
 
 OPEN = """
 import os, sys
@@ -156,6 +169,107 @@ def test_killed_server_recovers(stopped: Path) -> None:
         os.kill(postgres_pid(stopped), signal.SIGKILL)
     with open_store(data=stopped) as store, store.connection() as conn:
         assert conn.execute("SELECT x FROM kept").fetchone() == (42,)
+
+
+def kill_server(store: Store, data: Path, *, idle: int) -> None:
+    """Kill PostgreSQL under a store with so many idle connections."""
+    with contextlib.ExitStack() as lent:
+        conns = [
+            lent.enter_context(store.connection(timeout=PATIENT)) for _ in range(idle)
+        ]
+    os.kill(postgres_pid(data), signal.SIGKILL)
+    # Sessions answer for a moment more; the end of each makes its socket readable.
+    for conn in conns:
+        assert select.select([conn], [], [], PATIENT)[0]
+
+
+def count_starts(data: Path) -> int:
+    """Count starts, with those that gave way to another."""
+    log = (data / "postgres" / "server.log").read_text()
+    return log.count("starting PostgreSQL") + log.count("lock file")
+
+
+def test_server_killed_under_a_store_is_started_again(stopped: Path) -> None:
+    with open_store(data=stopped) as store:
+        url, pid = store.url, postgres_pid(stopped)
+        with store.connection() as conn:
+            conn.execute("CREATE TABLE kept AS SELECT 42 AS x")
+        kill_server(store, stopped, idle=8)
+        with store.connection(timeout=PATIENT) as conn:
+            assert conn.execute("SELECT x FROM kept").fetchone() == (42,)
+        assert (store.url, postgres_pid(stopped) != pid) == (url, True)
+    assert not is_running(stopped)
+
+
+def test_store_follows_the_server_to_another_socket(place: Path, model: Path) -> None:
+    data = place / ("x" * 120)
+    copy(model, data)
+    with open_store(data=data) as store:
+        url = store.url
+        kill_server(store, data, idle=1)
+        with store.connection(timeout=PATIENT) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+        assert store.url != url
+    shutil.rmtree(str(conninfo_to_dict(url)["host"]))
+
+
+def test_threads_of_two_stores_start_a_killed_server_once(stopped: Path) -> None:
+    answers: list[object] = []
+
+    def ask(store: Store) -> None:
+        with store.connection(timeout=PATIENT) as conn:
+            answers.append(conn.execute("SELECT 1").fetchone())
+
+    with open_store(data=stopped) as one, open_store(data=stopped) as two:
+        before = count_starts(stopped)
+        kill_server(one, stopped, idle=4)
+        threads = [threading.Thread(target=ask, args=[s]) for s in [one, two] * 6]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [(1,)] * 12
+        assert count_starts(stopped) == before + 1
+
+
+def test_server_that_does_not_start_is_not_tried_in_a_tight_loop(stopped: Path) -> None:
+    settings = stopped / "postgres" / "postgresql.conf"
+    good = settings.read_text()
+    log = stopped / "postgres" / "server.log"
+    with open_store(data=stopped) as store:
+        kill_server(store, stopped, idle=1)
+        settings.write_text("shared_buffers = plenty\n")
+        for _ in range(100):
+            with (
+                pytest.raises(DatabaseUnavailable, match="stopped answering"),
+                store.connection(timeout=0.01),
+            ):
+                pass
+        assert log.read_text().count("plenty") <= 5
+        settings.write_text(good)
+        with store.connection(timeout=PATIENT) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_lost_folder_is_not_replaced_by_an_empty_database(stopped: Path) -> None:
+    with open_store(data=stopped) as store:
+        kill_server(store, stopped, idle=1)
+        stopped.rename(stopped.with_name("moved"))
+        with (
+            pytest.raises(DatabaseUnavailable, match="stopped answering"),
+            store.connection(timeout=1),
+        ):
+            pass
+        assert not stopped.exists()
+        stopped.with_name("moved").rename(stopped)
+
+
+def test_closed_server_is_not_started_again(stopped: Path) -> None:
+    server = EmbeddedServer(stopped)
+    server.close()
+    with pytest.raises(ServerStartFailed, match="it was closed"):
+        server.ensure_running()
+    assert not is_running(stopped)
 
 
 def test_lock_files_naming_another_program(stopped: Path) -> None:

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import psycopg
 import pytest
 import shapely
 
@@ -188,29 +189,97 @@ MISSING: dict[str, Any] = {
 }
 
 
+def add_runs(conn: psycopg.Connection, *kinds: str, **changes: Any) -> list[Estimate]:
+    """Add one run a kind, an hour apart; each estimates maize in 220322."""
+    found = []
+    for hour, kind in enumerate(kinds):
+        run = run_of(kind=kind)
+        runs.save(conn, run)
+        time = NOON + timedelta(hours=hour)
+        found.append(estimate_of(run_id=run.run_id, issued_at=time, **changes))
+        assert estimates.add(conn, found[-1:]) == 1
+    return found
+
+
+def count_issues(conn: psycopg.Connection) -> int:
+    return len(conn.execute("SELECT FROM estimate_issue").fetchall())
+
+
 def test_revised_estimate_does_not_erase_the_earlier(store: Store) -> None:
-    later = run_of(kind="later")
-    first = estimate_of()
-    second = estimate_of(
-        value=10.5, run_id=later.run_id, issued_at=NOON + timedelta(days=1)
-    )
     with store.connection() as conn:
-        runs.save(conn, run_of())
-        runs.save(conn, later)
-        assert estimates.add(conn, [second]) == 1
-        assert estimates.add(conn, [first]) == 1
+        first, second = add_runs(conn, "a", "b")
         assert estimates.find(conn, crop="maize", year=2026) == [second]
-        history = estimates.history(conn, county="220322", crop="maize", year=2026)
-        assert history == [second, first]
+        assert estimates.of_run(conn, first.run_id) == [first]
+        assert estimates.of_run(conn, second.run_id) == [second]
+
+
+def test_last_issue_counts_whatever_the_clock_says(store: Store) -> None:
+    with store.connection() as conn:
+        add_runs(conn, "a")
+        (early,) = add_runs(conn, "b")
+        assert estimates.find(conn) == [early]
+
+
+def test_run_issued_again_is_shown_again(store: Store) -> None:
+    later = NOON + timedelta(days=1)
+    with store.connection() as conn:
+        first, second = add_runs(conn, "a", "b")
+        estimates.issue(conn, first.run_id, issued_at=later)
+        assert estimates.find(conn) == [replace(first, issued_at=later)]
+        assert estimates.of_run(conn, second.run_id) == [second]
+        estimates.issue(conn, second.run_id, issued_at=later)
+        assert estimates.find(conn) == [replace(second, issued_at=later)]
+
+
+def test_run_that_is_shown_is_not_issued_again(store: Store) -> None:
+    with store.connection() as conn:
+        _, second = add_runs(conn, "a", "b")
+        estimates.issue(conn, second.run_id, issued_at=NOON + timedelta(days=1))
+        assert estimates.find(conn) == [second]
+        assert count_issues(conn) == 2
+
+
+def test_run_shown_in_part_is_issued_again(store: Store) -> None:
+    later = NOON + timedelta(days=1)
+    with store.connection() as conn:
+        (first,) = add_runs(conn, "a")
+        rice = replace(first, crop="rice")
+        estimates.add(conn, [rice])
+        add_runs(conn, "b")
+        estimates.issue(conn, first.run_id, issued_at=later)
+        assert estimates.find(conn) == [
+            replace(first, issued_at=later),
+            replace(rice, issued_at=later),
+        ]
+
+
+def test_unknown_run_is_not_issued(store: Store) -> None:
+    with store.connection() as conn, pytest.raises(RunUnknown, match="'nope'"):
+        estimates.issue(conn, "nope", issued_at=NOON)
+
+
+def test_simulated_estimate_never_hides_a_real_one(store: Store) -> None:
+    with store.connection() as conn:
+        (real,) = add_runs(conn, "real", simulated=False)
+        (simulated,) = add_runs(conn, "demo")
+        assert estimates.find(conn) == [real]
+        estimates.issue(conn, simulated.run_id, issued_at=NOON + timedelta(days=1))
+        assert estimates.find(conn) == [real]
 
 
 def test_repeated_run_adds_no_estimate(store: Store) -> None:
     with store.connection() as conn:
-        runs.save(conn, run_of())
-        assert estimates.add(conn, [estimate_of()]) == 1
-        again = estimate_of(issued_at=NOON + timedelta(days=1))
+        first, second = add_runs(conn, "a", "b")
+        again = replace(first, issued_at=NOON + timedelta(days=1))
         assert estimates.add(conn, [again]) == 0
-        assert estimates.find(conn) == [estimate_of()]
+        assert estimates.find(conn) == [second]
+        assert count_issues(conn) == 2
+
+
+def test_run_is_issued_at_one_time(store: Store) -> None:
+    other = estimate_of(crop="rice", issued_at=NOON + timedelta(hours=1))
+    with store.connection() as conn, pytest.raises(RowRefused, match="at one time"):
+        estimates.add(conn, [estimate_of(), other])
 
 
 def test_estimates_are_found_by_county_crop_and_year(store: Store) -> None:

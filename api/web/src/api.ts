@@ -78,7 +78,8 @@ export interface Season {
   readonly year: number;
   readonly collection: string;
   readonly resolution_m: number;
-  readonly dates: readonly string[];
+  /** Middle day of each dekad, where its values belong. */
+  readonly centres: readonly string[];
   readonly ndvi: readonly (number | null)[];
   readonly clear_count: readonly number[];
   readonly ndvi_smooth: readonly (number | null)[];
@@ -179,6 +180,9 @@ async function orEmpty<T>(answer: Promise<T>, empty: T): Promise<T> {
     throw error;
   }
 }
+
+/** Whether anything on the platform is simulated. */
+export const health = (): Promise<{ readonly simulated: boolean }> => get(href("healthz"));
 
 export const counties = (): Promise<Counties> => get(href("counties"));
 

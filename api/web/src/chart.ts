@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { number } from "./i18n";
+import { decimals, number } from "./i18n";
 
 export const COLOURS = {
   green: "#1f6b3a",
@@ -28,10 +28,7 @@ export function axis(options: uPlot.Axis = {}): uPlot.Axis {
 /** A value axis whose numbers have just the decimals that its step needs. */
 export function valueAxis(options: uPlot.Axis = {}): uPlot.Axis {
   return axis({
-    values: (_, splits, __, ___, step) => {
-      const digits = [0, 1, 2].find((n) => Number.isInteger(+(step * 10 ** n).toFixed(6))) ?? 3;
-      return splits.map((value) => number(value, digits));
-    },
+    values: (_, splits, __, ___, step) => splits.map((value) => number(value, decimals(step))),
     ...options,
   });
 }
@@ -109,24 +106,5 @@ export function whisker(plot: uPlot, x: number, low: number, high: number, colou
     ctx.lineTo(at + cap, y);
   }
   ctx.stroke();
-  ctx.restore();
-}
-
-/** Pale bars on the floor of the chart, one a step, at most a fifth of its height. */
-export function floorBars(
-  plot: uPlot,
-  steps: readonly { readonly from: number; readonly to: number; readonly count: number }[],
-): void {
-  const { ctx, bbox } = plot;
-  const most = Math.max(1, ...steps.map((step) => step.count));
-  ctx.save();
-  ctx.fillStyle = "rgba(122, 90, 58, 0.22)";
-  for (const { from, to, count } of steps) {
-    const left = plot.valToPos(from, "x", true);
-    const height = (bbox.height / 5) * (count / most);
-    const right = Math.min(plot.valToPos(to, "x", true), bbox.left + bbox.width);
-    const width = Math.max(0, right - left - devicePixelRatio);
-    ctx.fillRect(left, bbox.top + bbox.height - height, width, height);
-  }
   ctx.restore();
 }

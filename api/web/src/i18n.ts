@@ -29,7 +29,7 @@ export function t(key: Key, values: Readonly<Record<string, string | number>> = 
 
 /** Words for a code that the server sends; an unknown code is shown as it came. */
 export function term(
-  group: "quantity" | "kind" | "status" | "flag" | "reason",
+  group: "quantity" | "kind" | "status" | "flag",
   code: string,
 ): string {
   const words: Readonly<Record<string, string>> = WORDS[lang];
@@ -66,32 +66,42 @@ export function prefecture(county: { prefecture_zh: string; prefecture_en: strin
   return lang === "zh" ? county.prefecture_zh : county.prefecture_en;
 }
 
+/** The half that fits of a server's "English · 中文"; a text of one half serves both. */
+export function inLanguage(text: string): string {
+  const middle = text.indexOf(" · ");
+  if (middle < 0) return text;
+  return lang === "zh" ? text.slice(middle + 3) : text.slice(0, middle);
+}
+
 /** The side of a two-language pair that fits. */
 export function either(pair: Readonly<Record<Lang, string>>): string {
   return pair[lang];
 }
 
-export function number(value: number, digits = 2): string {
-  return new Intl.NumberFormat(LOCALE[lang], {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(value);
+function formatted(value: number, options: Intl.NumberFormatOptions): string {
+  // Intl writes a hyphen; a minus sign is as wide as a plus.
+  return new Intl.NumberFormat(LOCALE[lang], options).format(value).replace("-", "\u2212");
 }
 
-export function percent(share: number, digits = 0): string {
-  return new Intl.NumberFormat(LOCALE[lang], {
-    style: "percent",
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(share);
+export function number(value: number, digits = 2): string {
+  return formatted(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** Decimals that tell numbers apart that lie `step` from each other. */
+export function decimals(step: number): number {
+  return [0, 1, 2].find((n) => Number.isInteger(+(step * 10 ** n).toFixed(6))) ?? 3;
+}
+
+export function percent(share: number): string {
+  return formatted(share, { style: "percent", maximumFractionDigits: 0 });
 }
 
 export function signedPercent(share: number): string {
-  return new Intl.NumberFormat(LOCALE[lang], {
+  return formatted(share, {
     style: "percent",
     maximumFractionDigits: 1,
     signDisplay: "exceptZero",
-  }).format(share);
+  });
 }
 
 /** A calendar day such as "2025-07-21"; days have no time zone. */

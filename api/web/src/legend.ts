@@ -2,7 +2,7 @@
 
 import type { Product } from "./api";
 import { element, fill, h } from "./dom";
-import { cropWord, number, t, titled } from "./i18n";
+import { cropWord, decimals, number, t, titled } from "./i18n";
 import { ramp, type Scale } from "./scale";
 import type { State } from "./state";
 
@@ -18,7 +18,7 @@ export interface Layers {
   readonly offered: readonly Product[];
   /** The one on the map; null = the counties. */
   readonly product: Product | null;
-  readonly scale: Scale | null;
+  readonly scale: Scale;
   readonly unit: string;
   pick(layer: string, product: Product | null): void;
   setOpacity(opacity: number): void;
@@ -51,7 +51,7 @@ export function drawLegend(layers: Layers): void {
     ),
     state.layer !== "county" && !product && missing(layers),
     product && opacity(layers),
-    product ? continuous(product) : classes(layers),
+    product ? continuous(product, state) : classes(layers),
   );
 }
 
@@ -79,24 +79,27 @@ function caption(state: State, unit: string): HTMLElement {
 }
 
 function classes({ state, scale, unit }: Layers): HTMLElement {
-  const absent = h("p", { class: "absent" }, h("i", { class: "hatched" }), t("legend.missing"));
-  if (!scale) return absent;
   const boxes = scale.colours.map((colour) => {
     const box = h("i");
     box.style.backgroundColor = colour;
     return box;
   });
-  // Above seven breaks every other one is named: the numbers would touch.
-  const every = scale.breaks.length > 7 ? 2 : 1;
-  const words = scale.breaks.map((value, i) => (i % every ? "" : number(value, scale.digits)));
+  const digits = decimals(scale.breaks[1]! - scale.breaks[0]!);
+  const words = scale.breaks.map((value) => number(value, digits));
   return h(
     "div",
     {},
     caption(state, unit),
     h("div", { class: "classes" }, ...boxes),
-    marks(words),
-    absent,
+    // The end classes are open: nothing stands below the two ends of the bar.
+    marks(["", ...words, ""]),
+    sign("hatched", t("legend.missing")),
   );
+}
+
+/** What a patch that is no colour of the scale means. */
+function sign(look: string, words: string): HTMLElement {
+  return h("p", { class: "absent" }, h("i", { class: look }), words);
 }
 
 /** Numbers below a bar, evenly spaced, each centred on its place but for the two ends. */
@@ -111,18 +114,20 @@ function marks(words: readonly string[]): HTMLElement {
   return h("div", { class: "marks" }, ...spans);
 }
 
-function continuous(product: Product): HTMLElement {
+function continuous(product: Product, state: State): HTMLElement {
   const [low, high] = product.range;
   const bar = h("div", { class: "bar" });
   const stops = Array.from({ length: 9 }, (_, i) => ramp(i / 8));
   bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
   const shares = [0, 0.25, 0.5, 0.75, 1];
-  const words = shares.map((share) => number(low + share * (high - low), 1));
+  const digits = decimals((high - low) / 4);
+  const words = shares.map((share) => number(low + share * (high - low), digits));
   return h(
     "div",
     {},
     h("p", { class: "caption" }, `${titled(product)} · ${product.unit}`),
     bar,
     marks(words),
+    sign("bare", t("legend.bare", { crop: cropWord(state.crop) })),
   );
 }

@@ -8,21 +8,23 @@
 import * as api from "./api";
 import { drawControls } from "./controls";
 import { element, fill, h } from "./dom";
-import { mapName, named, number, setLanguage, t, type Key } from "./i18n";
+import { inLanguage, mapName, named, number, setLanguage, t, type Key } from "./i18n";
 import { drawLegend, layerOf } from "./legend";
 import { Atlas } from "./map";
 import { reached, report, translate as translateMessages } from "./messages";
 import { drawCounty, intervalOf } from "./panel_county";
 import { drawDevices } from "./panel_devices";
 import { drawSeason } from "./panel_season";
-import { classed, type Scale } from "./scale";
+import { scaleOf, type Scale } from "./scale";
 import { mark } from "./simulated";
-import { Store, type Crop, type Panel, type State } from "./state";
+import { Store, type Crop, type LonLat, type Panel, type State } from "./state";
 
 const POLL_MS = 5000;
 /** From this zoom on, fields can be told apart: a click asks for the pixel, not the county. */
 const PIXEL_ZOOM = 11;
 const DEVICE_ZOOM = 9;
+/** How near a link without a view comes to the pixel or device it names. */
+const SPOT_ZOOM = 13;
 const PANELS: readonly Panel[] = ["county", "season", "devices"];
 
 interface Data {
@@ -66,9 +68,6 @@ function derive(state: State) {
   const estimates = new Map(
     rows.filter((one) => one.year === year).map((one) => [one.county, one]),
   );
-  const values = [...estimates.values()]
-    .map(({ value }) => value)
-    .filter((value) => value !== null);
   const offered = mine
     .filter((product) => product.year === year)
     .sort((a, b) => b.resolution_m - a.resolution_m);
@@ -77,7 +76,7 @@ function derive(state: State) {
     year,
     estimates,
     estimated: [...new Set(rows.map((one) => one.year))].sort(),
-    scale: classed(values),
+    scale: scaleOf(state.crop),
     unit: rows[0]?.unit ?? "t/ha",
     offered,
     product: offered.find((product) => layerOf(product) === state.layer) ?? null,
@@ -106,14 +105,11 @@ function drawMarkers(state: State): void {
   const visible = state.panel === "devices" || (state.view?.zoom ?? 0) >= DEVICE_ZOOM;
   const devices = visible ? (data.devices ?? []) : [];
   atlas.setDevices(devices, state.device);
-  mark(
-    "markers",
-    devices.some((device) => device.simulated),
-  );
+  mark("devices", data.devices?.some((device) => device.simulated) ?? false);
 }
 
-function colourOf(one: api.Estimate | undefined, scale: Scale | null): string | null {
-  return one && one.value !== null && scale ? scale.colour(one.value) : null;
+function colourOf(one: api.Estimate | undefined, scale: Scale): string | null {
+  return one && one.value !== null ? scale.colour(one.value) : null;
 }
 
 function showTooltip(code: string | null, x: number, y: number): void {
@@ -121,15 +117,24 @@ function showTooltip(code: string | null, x: number, y: number): void {
   const county = data.counties?.features.find(({ id }) => id === code)?.properties;
   box.hidden = !county;
   if (!county) return;
-  const one = derive(store.state).estimates.get(county.code);
-  const value = one?.value == null ? t("county.missing_value") : `${number(one.value)} ${one.unit}`;
-  const interval = one ? intervalOf(one) : null;
-  fill(box, h("b", {}, named(county)), h("span", {}, value), interval && h("small", {}, interval));
+  // Over pixels a county's number would be taken for the pixel's.
+  const numbers = store.state.layer === "county" ? estimateWords(county.code) : [];
+  fill(box, h("b", {}, named(county)), ...numbers);
   // Near the right and lower edges the tooltip turns to the other side of the pointer.
   const { clientWidth, clientHeight } = element("map");
   const left = x > clientWidth - 220 ? x - box.offsetWidth - 14 : x + 14;
   const top = y > clientHeight - 100 ? y - box.offsetHeight - 14 : y + 14;
   box.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+function estimateWords(code: string): (HTMLElement | null)[] {
+  const one = derive(store.state).estimates.get(code);
+  if (one?.value == null) return [h("span", {}, t("county.missing_value"))];
+  const interval = intervalOf(one);
+  return [
+    h("span", {}, `${number(one.value)} ${one.unit}`),
+    interval === null ? null : h("small", {}, interval),
+  ];
 }
 
 function drawTabs(state: State): void {
@@ -224,6 +229,26 @@ function locate(device: string | null): void {
     atlas.fit([Math.min(...lons), Math.min(...lats), Math.max(...lons), Math.max(...lats)], 15);
 }
 
+function isWindow(product: api.Product | null): product is api.Product {
+  return product !== null && product.resolution_m < 100;
+}
+
+/** Bring into sight what a state is about, where it names no view. */
+function aim(state: State): void {
+  const { product } = derive(state);
+  const centre = spotOf(state);
+  if (state.view) atlas.show(state.view);
+  else if (centre) atlas.show({ centre, zoom: SPOT_ZOOM });
+  else atlas.frame(isWindow(product) ? product.bbox : null);
+}
+
+function spotOf({ panel, pixel, device }: State): LonLat | null {
+  if (panel === "season") return pixel;
+  const found = data.devices?.find(({ id }) => panel === "devices" && id === device);
+  if (!found || found.lon === null || found.lat === null) return null;
+  return [found.lon, found.lat];
+}
+
 function drawLayers(state: State, now: Derived): void {
   drawLegend({
     ...now,
@@ -231,7 +256,7 @@ function drawLayers(state: State, now: Derived): void {
     pick: (layer, product) => {
       store.go({ layer });
       // A window of one county is invisible from afar: go there.
-      if (product && product.resolution_m < 100) atlas.fit(product.bbox);
+      if (isWindow(product)) atlas.fit(product.bbox);
     },
     setOpacity: (opacity) => store.adjust({ opacity }),
   });
@@ -242,8 +267,10 @@ function translate(): void {
     node.textContent = t(node.dataset["i18n"] as Key);
   for (const node of document.querySelectorAll<HTMLElement>("[data-i18n-label]"))
     node.setAttribute("aria-label", t(node.dataset["i18nLabel"] as Key));
-  if (data.counties)
-    element("attribution").textContent = t("attribution", { text: data.counties.attribution });
+  if (data.counties) {
+    const text = inLanguage(data.counties.attribution);
+    element("attribution").textContent = t("attribution", { text });
+  }
   atlas.translate();
   translateMessages();
 }
@@ -297,7 +324,7 @@ store.listen((now, before, cause) => {
     drawMarkers(now);
   }
   // The map itself is the source of every other change of view.
-  if (cause === "back") atlas.show(now.view);
+  if (cause === "back") aim(now);
 });
 
 async function start(): Promise<void> {
@@ -305,16 +332,17 @@ async function start(): Promise<void> {
   translate();
   redraw();
   if (matchMedia("(max-width: 760px)").matches) element("legend").removeAttribute("open");
-  const [counties, products] = await Promise.all([api.counties(), api.products()]);
+  const asked = [api.counties(), api.products(), api.health(), poll().catch(report)] as const;
+  const [counties, products, { simulated }] = await Promise.all(asked);
   data.counties = counties;
   data.products = products;
+  mark("platform", simulated);
   atlas.setCounties(counties);
-  atlas.show(store.state.view);
+  aim(store.state);
   translate();
   redraw();
   await load(store.state);
 }
 
 start().catch(report);
-poll().catch(report);
 setInterval(() => poll().catch(report), POLL_MS);

@@ -6,7 +6,7 @@ import View from "ol/View";
 import Control from "ol/control/Control";
 import { defaults as defaultControls } from "ol/control/defaults";
 import ScaleLine from "ol/control/ScaleLine";
-import { getCenter, isEmpty } from "ol/extent";
+import { getCenter, isEmpty, type Extent } from "ol/extent";
 import GeoJSON from "ol/format/GeoJSON";
 import MultiPolygon from "ol/geom/MultiPolygon";
 import Point from "ol/geom/Point";
@@ -60,6 +60,9 @@ export class Atlas {
   #selected: string | null = null;
   #device: string | null = null;
   #shown = "";
+  /** What fills the map until the user moves it. */
+  #framed: Extent | null = null;
+  #fitted = "";
 
   constructor(target: HTMLElement, handlers: Handlers) {
     const edge = new VectorLayer({ source: this.#counties, style: look.provinceEdge });
@@ -117,7 +120,7 @@ export class Atlas {
 
   /** The button that brings the whole province back. */
   #home(): HTMLElement {
-    const button = h("button", { type: "button", onclick: () => this.show(null) }, "⌂");
+    const button = h("button", { type: "button", onclick: () => this.frame(null) }, "⌂");
     return h("div", { class: "ol-home ol-unselectable ol-control" }, button);
   }
 
@@ -138,6 +141,7 @@ export class Atlas {
       );
       return { county, device };
     };
+    this.#map.on("click", () => handlers.hover(null, 0, 0));
     this.#map.on("singleclick", ({ pixel, coordinate }) => {
       const { county, device } = at(pixel);
       if (device) return handlers.device(device);
@@ -151,7 +155,9 @@ export class Atlas {
       handlers.hover(device ? null : county, pixel[0]!, pixel[1]!);
     });
     target.addEventListener("pointerleave", () => handlers.hover(null, 0, 0));
+    this.#map.on("change:size", () => this.#fit());
     this.#map.on("moveend", () => {
+      if (this.#place() !== this.#fitted) this.#framed = null;
       const [lon, lat] = toLonLat(this.#view.getCenter()!);
       handlers.move({ centre: [lon!, lat!], zoom: this.#view.getZoom()! });
     });
@@ -221,14 +227,26 @@ export class Atlas {
     }
   }
 
-  /** Go to a view; null = the counties, which fill the map. */
-  show(view: Place | null): void {
-    if (view) {
-      this.#view.setCenter(fromLonLat([...view.centre]));
-      this.#view.setZoom(view.zoom);
-    } else if (!isEmpty(this.#counties.getExtent() ?? [])) {
-      this.#view.fit(this.#counties.getExtent()!, { padding: [18, 18, 30, 18] });
-    }
+  show(view: Place): void {
+    this.#view.setCenter(fromLonLat([...view.centre]));
+    this.#view.setZoom(view.zoom);
+  }
+
+  /** Fill the map with a box, null = the counties, whatever its size, until the user moves it. */
+  frame(bbox: Product["bbox"] | null): void {
+    this.#framed = bbox ? projected(bbox) : (this.#counties.getExtent() ?? null);
+    this.#fit();
+  }
+
+  #fit(): void {
+    const size = this.#map.getSize();
+    if (!size || !this.#framed || isEmpty(this.#framed)) return;
+    this.#view.fit(this.#framed, { size, padding: [18, 18, 30, 18] });
+    this.#fitted = this.#place();
+  }
+
+  #place(): string {
+    return `${this.#view.getCenter()} ${this.#view.getResolution()}`;
   }
 
   fit(bbox: readonly [number, number, number, number], maxZoom = 14): void {

@@ -2,13 +2,13 @@
 
 import { Problem } from "./api";
 import { element, fill, h } from "./dom";
-import { either, t } from "./i18n";
+import { either, inLanguage, t } from "./i18n";
 
 let shown: Problem | null = null;
 
 /** A fault in one sentence. */
 export function words(problem: Problem): string {
-  return [either(problem.title), problem.detail].filter(Boolean).join(t("colon"));
+  return [either(problem.title), inLanguage(problem.detail)].filter(Boolean).join(t("colon"));
 }
 
 function draw(): void {

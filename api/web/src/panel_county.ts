@@ -8,6 +8,7 @@ import { facts, fill, h } from "./dom";
 import {
   cropWord,
   dayOf,
+  inLanguage,
   listName,
   named,
   number,
@@ -30,7 +31,7 @@ export interface CountyView {
   readonly counties: readonly County[];
   /** Estimates of the crop and year, by county. */
   readonly estimates: ReadonlyMap<string, Estimate>;
-  readonly scale: Scale | null;
+  readonly scale: Scale;
   readonly selected: string | null;
   select(code: string | null): void;
 }
@@ -125,7 +126,7 @@ function row(one: Valued, rank: number, top: number, name: string, view: CountyV
   const share = (value: number): string => `${(100 * value) / top}%`;
   const bar = h("i", { class: "fill" });
   bar.style.width = share(one.value);
-  bar.style.backgroundColor = view.scale?.colour(one.value) ?? "";
+  bar.style.backgroundColor = view.scale.colour(one.value);
   const line = h("i", { class: "whisker" });
   line.style.left = share(one.lower ?? one.value);
   line.style.width = share((one.upper ?? one.value) - (one.lower ?? one.value));
@@ -198,7 +199,7 @@ function figures(view: CountyView, code: string): HTMLElement[] {
 }
 
 function absent(one: Estimate): HTMLElement {
-  const reason = one.reason && t("county.reason", { reason: term("reason", one.reason) });
+  const reason = one.reason && t("county.reason", { reason: inLanguage(one.reason) });
   return h(
     "div",
     { class: "figure" },
@@ -228,8 +229,7 @@ function figure(one: Valued, view: CountyView): HTMLElement {
       h("span", { class: "chip" }, term("status", one.status)),
     ),
     h("p", {}, t("county.rank", { rank, of: list.length })),
-    one.reason &&
-      h("p", { class: "note" }, t("county.note", { reason: term("reason", one.reason) })),
+    one.reason && h("p", { class: "note" }, t("county.note", { reason: inLanguage(one.reason) })),
   );
 }
 
@@ -274,7 +274,7 @@ function table(known: readonly Known[]): HTMLElement {
   const lines = known.map((one) =>
     h("tr", {}, h("th", { scope: "row" }, `${one.year}`), h("td", {}, number(one.yield_t_ha))),
   );
-  const sources = [...new Set(known.map((one) => one.source))].join(t("list"));
+  const sources = [...new Set(known.map((one) => inLanguage(one.source)))].join(t("list"));
   return h(
     "details",
     { class: "table" },

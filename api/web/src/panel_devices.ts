@@ -42,14 +42,9 @@ export function drawDevices(panel: HTMLElement, view: DevicesView, signal: Abort
   fill(panel, back(view), h("p", { class: "empty" }, t("devices.unknown", { id: view.selected })));
 }
 
-function title(devices: readonly Device[]): HTMLElement {
-  const simulated = devices.some((device) => device.simulated);
-  return h("div", { class: "title" }, h("h2", {}, t("devices.title")), simulated && badge());
-}
-
 function drawList(panel: HTMLElement, view: DevicesView, devices: readonly Device[]): void {
-  if (!devices.length)
-    return fill(panel, title(devices), h("p", { class: "empty" }, t("devices.none")));
+  const title = h("div", { class: "title" }, h("h2", {}, t("devices.title")));
+  if (!devices.length) return fill(panel, title, h("p", { class: "empty" }, t("devices.none")));
   const kinds = [...new Set(devices.map(({ kind }) => kind))];
   const groups = kinds.map((kind) => {
     const members = devices.filter((device) => device.kind === kind);
@@ -67,7 +62,7 @@ function drawList(panel: HTMLElement, view: DevicesView, devices: readonly Devic
   );
   fill(
     panel,
-    title(devices),
+    title,
     h("p", {}, t("devices.summary", { n: devices.length, fresh: devices.filter(fresh).length })),
     h(
       "p",
@@ -100,7 +95,13 @@ function item(device: Device, view: DevicesView): HTMLElement {
     h(
       "button",
       { type: "button", class: "device", "data-key": device.id, onclick: select },
-      h("span", { class: "device-head" }, h("b", {}, named(device)), lastSeen(device)),
+      h(
+        "span",
+        { class: "device-head" },
+        h("b", {}, named(device)),
+        device.simulated && badge("simulated.short"),
+        lastSeen(device),
+      ),
       values.length > 0 && h("span", { class: "values" }, ...values),
     ),
   );
@@ -212,10 +213,22 @@ function streamHead(stream: readonly Reading[]): HTMLElement {
   return h("h3", {}, value(last), h("small", {}, ` ${last.thing}`));
 }
 
-/** A little room above and below; readings that never change get an axis of one unit. */
-function roomy(low: number, high: number): [number, number] {
-  const room = 0.08 * (high - low);
-  return low < high ? [low - room, high + room] : [low, low + 1];
+// Least span of an axis by unit, so that noise does not look like weather.
+const LEAST_SPAN: Readonly<Record<string, number>> = {
+  Cel: 1,
+  "%": 1,
+  V: 0.5,
+  "m3/m3": 0.05,
+  "[ppm]": 20,
+};
+
+/** An axis with the readings in its middle; what is never negative stays above zero. */
+function roomy(low: number, high: number, unit: string): [number, number] {
+  const least = LEAST_SPAN[unit] ?? Math.max(1, 0.1 * Math.abs(high));
+  const span = 1.16 * Math.max(high - low, least);
+  const bottom = (low + high - span) / 2;
+  const floor = low < 0 ? bottom : Math.max(bottom, -0.08 * span);
+  return [floor, floor + span];
 }
 
 function drawStream(box: HTMLElement, stream: readonly Reading[], from: Date, end: Date): void {
@@ -230,7 +243,7 @@ function drawStream(box: HTMLElement, stream: readonly Reading[], from: Date, en
       cursor: { show: false },
       scales: {
         x: { time: true, range: [from.getTime() / 1000, end.getTime() / 1000] },
-        y: { range: (_, low, high) => roomy(low, high) },
+        y: { range: roomy(Math.min(...values), Math.max(...values), stream[0]!.unit) },
       },
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), ZONE),
       axes: [

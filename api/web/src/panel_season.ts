@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 import { point, Problem, season, type PointValue, type Product, type Season } from "./api";
-import { axis, COLOURS, draw, floorBars, marker, valueAxis } from "./chart";
+import { axis, COLOURS, draw, marker, valueAxis } from "./chart";
 import { facts, fill, h } from "./dom";
 import { day, month, number, t } from "./i18n";
 import { report, words } from "./messages";
@@ -106,7 +106,6 @@ function key(): HTMLElement {
     h("span", { class: "dot" }, t("season.observed")),
     h("span", { class: "ring" }, t("season.composite")),
     h("span", { class: "line" }, t("season.smooth")),
-    h("span", { class: "block" }, t("season.clear")),
   );
 }
 
@@ -146,7 +145,7 @@ const seconds = (iso: string): number => Date.parse(iso) / 1000;
 
 /** One time axis for dekads and single dates: [times, observations, composites, smoothed]. */
 function aligned(curve: Season): uPlot.AlignedData {
-  const dekads = curve.dates.map(seconds);
+  const dekads = curve.centres.map(seconds);
   return uPlot.join([
     [
       curve.observations.map(({ date }) => seconds(date)),
@@ -159,12 +158,6 @@ function aligned(curve: Season): uPlot.AlignedData {
 
 function drawChart(box: HTMLElement, readout: HTMLElement, curve: Season): void {
   const data = aligned(curve);
-  const tenDays = 864_000;
-  const steps = curve.dates.map((date, i) => ({
-    from: seconds(date),
-    to: seconds(curve.dates[i + 1] ?? "") || seconds(date) + tenDays,
-    count: curve.clear_count[i] ?? 0,
-  }));
   const dots = (size: number, fillColour: string, stroke: string): uPlot.Series => ({
     paths: () => null,
     points: { show: true, size, fill: fillColour, stroke, width: 1.5 },
@@ -197,7 +190,6 @@ function drawChart(box: HTMLElement, readout: HTMLElement, curve: Season): void 
         { stroke: COLOURS.green, width: 2.2, spanGaps: true, points: { show: false } },
       ],
       hooks: {
-        drawAxes: [(plot) => floorBars(plot, steps)],
         draw: [(plot) => phenology(plot, curve)],
         setCursor: [(plot) => read(plot, readout, curve)],
       },
@@ -239,7 +231,7 @@ function read(plot: uPlot, readout: HTMLElement, curve: Season): void {
     const value = plot.data[i + 1]?.[at];
     if (value != null) parts.push(`${t(name)} ${number(value)}`);
   });
-  const count = curve.clear_count[curve.dates.indexOf(iso)];
+  const count = curve.clear_count[curve.centres.indexOf(iso)];
   if (count !== undefined) parts.push(`${t("season.clear")} ${count}`);
   readout.textContent = parts.join(" · ");
 }

@@ -4,6 +4,8 @@
  * the yield maps carry the same ramp: one colour language for both.
  */
 
+import type { Crop } from "./state";
+
 type Rgb = readonly [number, number, number];
 
 const YLGN: readonly Rgb[] = [
@@ -28,37 +30,28 @@ export function ramp(position: number): string {
   return `rgb(${mixed.join(" ")})`;
 }
 
+// Between the classes, t/ha: the same in every year, so that a colour keeps its meaning.
+const BREAKS: Readonly<Record<Crop, readonly number[]>> = {
+  maize: [6, 7, 8, 9],
+  rice: [6.5, 7, 7.5, 8, 8.5, 9],
+  soybean: [1.6, 1.8, 2.0, 2.2, 2.4],
+};
+
 export interface Scale {
-  /** Class breaks, ascending; class i runs from breaks[i] to breaks[i + 1]. */
+  /** Ascending; the first class lies below all breaks, the last has no upper end. */
   readonly breaks: readonly number[];
   readonly colours: readonly string[];
-  /** Decimals that tell two breaks apart. */
-  readonly digits: number;
   colour(value: number): string;
 }
 
-/** Smallest step of 1, 2, 2.5, 5 x 10^n that covers `span` in at most `classes` steps. */
-function niceStep(span: number, classes: number): number {
-  const power = 10 ** Math.floor(Math.log10(span / classes));
-  return power * [1, 2, 2.5, 5, 10].find((nice) => nice * power * classes >= span)!;
-}
-
-/** Five to eight classes of equal width on round breaks; null without values. */
-export function classed(values: readonly number[]): Scale | null {
-  if (!values.length) return null;
-  const low = Math.min(...values);
-  const step = niceStep(Math.max(Math.max(...values) - low, 0.01), 7);
-  const first = Math.floor(low / step + 1e-9);
-  const count = Math.max(1, Math.ceil(Math.max(...values) / step - 1e-9) - first);
-  const breaks = Array.from({ length: count + 1 }, (_, i) => (first + i) * step);
+export function scaleOf(crop: Crop): Scale {
+  const breaks = BREAKS[crop];
+  const count = breaks.length + 1;
   // The pale end of the ramp is left out: it would vanish on the paper of the map.
-  const colours = breaks.slice(1).map((_, i) => ramp(0.12 + (0.84 * (i + 0.5)) / count));
-  const digits = [0, 1, 2].find((d) => Number.isInteger(+(step * 10 ** d).toFixed(6))) ?? 3;
+  const colours = Array.from({ length: count }, (_, i) => ramp(0.12 + (0.84 * (i + 0.5)) / count));
   return {
     breaks,
     colours,
-    digits,
-    colour: (value) =>
-      colours[Math.min(count - 1, Math.max(0, Math.floor(value / step + 1e-9) - first))]!,
+    colour: (value) => colours[breaks.filter((limit) => limit <= value).length]!,
   };
 }

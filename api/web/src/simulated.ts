@@ -1,14 +1,14 @@
 /** Simulated data is marked where it is shown and, once, across the whole page. */
 
 import { element, h } from "./dom";
-import { t } from "./i18n";
+import { t, type Key } from "./i18n";
 
-export type Part = "estimates" | "layer" | "panel" | "markers";
+export type Part = "platform" | "estimates" | "layer" | "panel" | "devices";
 
 const parts = new Set<Part>();
 
-export function badge(): HTMLElement {
-  return h("span", { class: "badge" }, t("simulated"));
+export function badge(words: Key = "simulated"): HTMLElement {
+  return h("span", { class: "badge" }, t(words));
 }
 
 /** Tell whether what this part shows now is simulated; the banner follows. */
