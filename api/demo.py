@@ -164,10 +164,11 @@ def _make_products(
     platform: Platform, stages: Stages, faults: Faults, places: list[County]
 ) -> list[Estimate]:
     """Make seasons, estimates and maps; returns the estimates."""
-    store, archive = platform.store, platform.archive
+    store = platform.store
     season_runs = _history(platform, stages, faults, places)
-    with faults.tolerated(f"{DEMO_YEAR}, 250 m"):
-        current = _season(archive, stages, "250m", places)
+    rows: list[Estimate] = []
+    with faults.tolerated(str(DEMO_YEAR)):
+        current = _season(platform.archive, stages, "250m", places)
         season_runs[DEMO_YEAR] = season_run(store, current)
         with stages.stage("County yields", "县级单产"):
             estimate = estimate_run(
@@ -176,15 +177,27 @@ def _make_products(
                 year=DEMO_YEAR,
                 season_over=current.over,
             )
-        with stages.stage("Yield maps, 250 m", "单产图 250 米"):
-            maps = county_map_run(store, current, grid="250m", estimate_run=estimate)
-        with faults.tolerated(f"{DEMO_YEAR}, 10 m"):
-            window = _season(archive, stages, "10m", places)
-            with stages.stage("Yield maps, 10 m", "单产图 10 米"):
-                window_map_run(store, window, grid="10m", county_maps=maps)
         with store.connection() as conn:
-            return estimates.of_run(conn, estimate)
-    return []
+            rows = estimates.of_run(conn, estimate)
+        _make_maps(platform, stages, current, places, estimate_run=estimate)
+    return rows
+
+
+def _make_maps(
+    platform: Platform,
+    stages: Stages,
+    current: YearSeason,
+    places: list[County],
+    *,
+    estimate_run: str,
+) -> None:
+    """Map the estimates over the province, and finer over the window."""
+    store = platform.store
+    with stages.stage("Yield maps, 250 m", "单产图 250 米"):
+        maps = county_map_run(store, current, grid="250m", estimate_run=estimate_run)
+    window = _season(platform.archive, stages, "10m", places)
+    with stages.stage("Yield maps, 10 m", "单产图 10 米"):
+        window_map_run(store, window, grid="10m", county_maps=maps)
 
 
 def _history(

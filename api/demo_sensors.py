@@ -6,13 +6,15 @@ from itertools import chain
 
 from api.platform import Platform
 from sensors.publisher import Sent, publish
-from sensors.simulated import SLOT, messages, village
-from store import devices, readings
+from sensors.simulated import messages, village
+from store import Store, devices, readings
 from store.devices import Device
 
-__all__ = ["catch_up", "register_village"]
+__all__ = ["catch_up", "first_missing", "register_village"]
 
 HISTORY = timedelta(hours=24)
+# Live readings lie between the slots: the next slot follows at once, not one later.
+JUST_AFTER = timedelta(milliseconds=1)
 STORE_SECONDS = 60.0
 
 
@@ -33,7 +35,7 @@ def catch_up(platform: Platform, fleet: list[Device]) -> Sent:
     Returns when everything that the broker took is settled in the store.
     """
     now = datetime.now(UTC)
-    starts = _first_missing(platform, now)
+    starts = first_missing(platform.store, now)
     outgoing = chain.from_iterable(
         messages([device], start=starts[device.device_id], end=now) for device in fleet
     )
@@ -44,12 +46,12 @@ def catch_up(platform: Platform, fleet: list[Device]) -> Sent:
     return sent
 
 
-def _first_missing(platform: Platform, now: datetime) -> defaultdict[str, datetime]:
+def first_missing(store: Store, now: datetime) -> defaultdict[str, datetime]:
     """Return device -> the first slot of the last day that is not stored yet."""
-    with platform.store.connection() as conn:
+    with store.connection() as conn:
         latest = readings.latest(conn)
     starts: defaultdict[str, datetime] = defaultdict(lambda: now - HISTORY)
     for reading in latest:
         heard = starts[reading.device_id]
-        starts[reading.device_id] = max(heard, reading.time + SLOT)
+        starts[reading.device_id] = max(heard, reading.time + JUST_AFTER)
     return starts

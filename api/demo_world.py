@@ -13,7 +13,7 @@ from pandas import DataFrame
 
 from api.errors import OtherWorld
 from api.ground import crop_map_id
-from api.lineage import Recipe
+from api.lineage import Recipe, code_digest
 from api.platform import Platform
 from api.progress import Stages
 from ingest.archive import Archive, BandData
@@ -76,17 +76,32 @@ def ensure_world(
 
 
 def _claim(path: Path, *, seed: int, year: int) -> None:
-    """Write down which world a folder holds; two in one archive would mix."""
-    wanted = {"seed": seed, "year": year}
+    """Write down which world a folder holds; two in one archive would mix.
+
+    Raises
+    ------
+    OtherWorld
+        Of another seed or year, or made by another version of the simulator.
+    """
+    simulator = code_digest("ingest/simulated")
+    wanted = {"seed": seed, "year": year, "simulator": simulator}
     if not path.exists():
-        path.write_text(json.dumps(wanted), encoding="utf-8")
+        _replace(path, json.dumps(wanted))
     found = json.loads(path.read_text(encoding="utf-8"))
     if found != wanted:
         raise OtherWorld(
-            f"{path.parent} holds the world of seed {found['seed']}, {found['year']}:"
-            f" take --seed {found['seed']}, or another folder with --data"
-            f" · 目录中是种子 {found['seed']} 的模拟世界，请用 --seed 或 --data 另选"
+            f"{path.parent} holds another simulated world, {found}, not {wanted}: take"
+            f" its --seed {found['seed']}, or another folder with --data; a world of"
+            " another simulator has to be removed with its folder"
+            f" · 目录中是另一个模拟世界（种子 {found['seed']}），请另选 --data"
         )
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _recipe(*, seed: int, year: int) -> Recipe:
@@ -136,9 +151,7 @@ def _lay_tables(store: Store, world: World) -> None:
 
 
 def _write_truth(world: World, path: Path) -> None:
-    partial = path.with_suffix(".part")
-    world.truth().to_csv(partial, index=False)
-    partial.replace(path)
+    _replace(path, world.truth().to_csv(index=False))
 
 
 def _lay_crop_maps(

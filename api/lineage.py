@@ -21,6 +21,7 @@ from store.runs import Run, run_id_of
 __all__ = [
     "Recipe",
     "checksums",
+    "code_digest",
     "code_version",
     "outlines_checksum",
     "simulated",
@@ -37,13 +38,17 @@ def code_version() -> str:
     Between two releases the number alone would let a run of older code pass for one
     of today's.
     """
+    return f"{version('heitu')}+{code_digest(*ROOMS)}"
+
+
+def code_digest(*folders: str) -> str:
+    """Return the first 8 digits of the sha256 of the Python code in some folders."""
     root = Path(__file__).resolve().parents[1]
-    sources = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
     digest = hashlib.sha256()
-    for path in sources:
+    for path in sorted(p for folder in folders for p in (root / folder).rglob("*.py")):
         if "node_modules" not in path.parts:
             digest.update(path.read_bytes())
-    return f"{version('heitu')}+{digest.hexdigest()[:8]}"
+    return digest.hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.errors import SeasonInvalid, ShapeMismatch, ValueInvalid
 from models.tables import require_columns, require_unique
+from raster.zonal import zone_mean
 
 CROPS = ("maize", "rice", "soybean")
 SEASON_FEATURES = ("peak", "integral", "sos", "pos", "eos")
@@ -124,14 +125,14 @@ def _crop_features(
     whole = np.logical_and.reduce([np.isfinite(v) for v in values.values()])
     clear = pixels["clear"].to_numpy().ravel()[crop]
     means = {
-        name: _means(value[whole], weight[whole], zone[whole], count=count)
+        name: zone_mean(value[whole], weight[whole], zone[whole], count=count).mean
         for name, value in values.items()
     }
     return pd.DataFrame(
         {
             **means,
             "pixels": np.bincount(zone[whole], minlength=count),
-            "clear_share": _means(clear, weight, zone, count=count),
+            "clear_share": zone_mean(clear, weight, zone, count=count).mean,
         }
     )
 
@@ -149,20 +150,6 @@ def _physical(variable: xr.DataArray, chosen: NDArray[np.intp]) -> NDArray[np.fl
         )
     values = raw * float(variable.attrs.get("scale_factor", 1.0))
     return np.where(raw == variable.attrs["_FillValue"], np.nan, values)
-
-
-def _means(
-    values: NDArray[np.floating],
-    weights: NDArray[np.float64],
-    zones: NDArray[np.int16],
-    *,
-    count: int,
-) -> NDArray[np.float64]:
-    total = np.bincount(zones, weights, minlength=count)
-    sums = np.bincount(zones, weights * values, minlength=count)
-    means = np.full(count, np.nan)
-    np.divide(sums, total, out=means, where=total > 0)
-    return means
 
 
 def weather_features(weather: pd.DataFrame, year: int) -> pd.DataFrame:

@@ -147,12 +147,6 @@ def between(
         return cursor.fetchall()
 
 
-def count(conn: psycopg.Connection) -> int:
-    """Return how many readings are stored, by counting them."""
-    row = conn.execute("SELECT count(*) FROM reading").fetchone()
-    return int(row[0]) if row else 0
-
-
 def quarantine(
     conn: psycopg.Connection,
     *,

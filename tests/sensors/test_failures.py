@@ -14,8 +14,9 @@ from sensors.broker import Broker, free_port
 from sensors.publisher import Sent, publish
 from sensors.simulated import messages, village
 from sensors.subscriber import Subscriber
-from store import Store, open_store, readings
+from store import Store, open_store
 from tests.sensors.conftest import until
+from tests.stored import stored_readings
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 DEVICES = [device for device, _ in village()]
@@ -62,7 +63,7 @@ def waiting(conn: psycopg.Connection) -> list[int]:
 
 def stored(store: Store) -> int:
     with store.connection() as conn:
-        return readings.count(conn)
+        return stored_readings(conn)
 
 
 def test_killed_between_delivery_and_acknowledgement(

@@ -17,6 +17,7 @@ from sensors.subscriber import Subscriber, topic_of
 from store import Store, devices, readings
 from store.devices import Device
 from store.readings import StreamReading
+from tests.stored import stored_readings
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 DEVICES = [device for device, _ in village()]
@@ -57,7 +58,7 @@ def test_village_hour_is_stored(
     assert counts.readings_received == counts.readings_stored == sent.readings
     assert (counts.duplicate, counts.conflict, counts.quarantined) == (0, 0, 0)
     with village_store.connection() as conn:
-        assert readings.count(conn) == sent.readings
+        assert stored_readings(conn) == sent.readings
         newest = readings.latest(conn, "sim-soil-3")
     assert [(reading.quantity, reading.flag) for reading in newest] == [
         ("soil_moisture", 2),
@@ -114,7 +115,7 @@ def test_history_sent_again_is_duplicate(
     counts = subscriber.wait_for(messages=5 * 35, timeout=30)
     assert (counts.stored, counts.duplicate, counts.conflict) == (3 * 35, 2 * 35, 0)
     with village_store.connection() as conn:
-        assert readings.count(conn) == counts.readings_stored
+        assert stored_readings(conn) == counts.readings_stored
 
 
 def test_another_value_for_the_same_time_is_a_conflict(

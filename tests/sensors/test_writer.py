@@ -6,6 +6,7 @@ from sensors.streams import Streams
 from sensors.writer import Delivery, Judged, chunked, judge, settle
 from store import Store, readings
 from store.readings import ReadingRow
+from tests.stored import stored_readings
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -84,14 +85,14 @@ def test_message_with_new_and_old_readings_is_stored(village_store: Store) -> No
     both = delivery(f'{{"ts": "2026-11-23T05:01:00Z", "readings": {values}}}')
     assert outcomes(village_store, moist(1), both) == [Outcome.STORED] * 2
     with village_store.connection() as conn:
-        assert readings.count(conn) == 2
+        assert stored_readings(conn) == 2
 
 
 def test_one_bad_reading_refuses_the_message(village_store: Store) -> None:
     body = '{"age_s": 0, "readings": {"soil_moisture": 0.2, "co2": 410}}'
     assert outcomes(village_store, delivery(body)) == [Outcome.QUARANTINED]
     with village_store.connection() as conn:
-        assert readings.count(conn) == 0
+        assert stored_readings(conn) == 0
         (kept,) = readings.quarantined(conn, 10)
     assert kept.payload == body.encode()
     assert kept.reason == "device 'sim-soil-1' has no quantity 'co2'"

@@ -13,12 +13,12 @@ from store.readings import (
     ReadingRow,
     Written,
     between,
-    count,
     latest,
     quarantine,
     quarantined,
     write,
 )
+from tests.stored import stored_readings
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ def test_new_readings_are_stored(store: Store, stream_ids: list[int]) -> None:
             (a, second(1), 0.75),
             (b, second(0), 0.5),
         ]
-        assert count(conn) == 3
+        assert stored_readings(conn) == 3
 
 
 def test_no_readings(store: Store) -> None:
@@ -77,7 +77,7 @@ def test_replay_is_all_duplicates(store: Store, stream_ids: list[int]) -> None:
         write(conn, rows)
     with store.connection() as conn:
         assert write(conn, rows) == Written(stored=0, duplicate=5, conflict=0)
-        assert count(conn) == 5
+        assert stored_readings(conn) == 5
 
 
 def test_other_value_is_a_conflict_and_kept_aside(
@@ -122,7 +122,7 @@ def test_unknown_stream_stores_nothing(store: Store, stream_ids: list[int]) -> N
     with store.connection() as conn:
         with pytest.raises(StreamUnknown, match="777") as caught:
             write(conn, [row(stream_ids[0], 0, 1.0), row(777, 0, 1.0)])
-        assert count(conn) == 0
+        assert stored_readings(conn) == 0
     assert caught.value.stream_ids == (777,)
 
 
@@ -137,7 +137,7 @@ def test_value_must_be_finite(
     with pytest.raises(RowRefused, match="finite"):
         attempt()
     with store.connection() as conn:
-        assert count(conn) == 0
+        assert stored_readings(conn) == 0
 
 
 def test_flag_must_be_of_qartod(store: Store, stream_ids: list[int]) -> None:
@@ -182,7 +182,7 @@ def test_counts_add_up_and_the_first_value_stays(
             for stream, n, value in batch:
                 known = first.setdefault((stream, n), value)
                 expected["same" if known == value else "other"] += 1
-            expected["new"] = len(first) - count(conn)
+            expected["new"] = len(first) - stored_readings(conn)
             written = write(conn, [row(stream_ids[s], n, v) for s, n, v in batch])
             assert written.stored == expected["new"]
             assert written.duplicate == expected["same"] - expected["new"]
