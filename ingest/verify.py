@@ -22,9 +22,9 @@ from ingest.catalogue import (
 )
 from ingest.checksum import sha256_multihash
 from ingest.errors import ItemInvalid
-from ingest.stac_item import SENTINEL2_BANDS
-from raster.errors import RasterError
-from raster.scene import SCENE_CLASS, scene_of
+from raster.errors import AssetMissing, RasterError
+from raster.mission import mission_of
+from raster.selection import scene_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +137,19 @@ def _unlisted_files(folder: Path, assets: list[_Asset]) -> Iterator[Fault]:
 
 def _scene_faults(folder: Path, item: pystac.Item) -> Iterator[Fault]:
     """Find what keeps the season's own reader from taking a scene."""
-    # A product has none of these bands, so nothing is asked of it.
-    needed = [name for name in item.assets if name in SENTINEL2_BANDS]
-    if {"B04", "B08"} <= item.assets.keys():
-        needed.append(SCENE_CLASS)
-    for name in needed:
-        try:
-            scene_of(item, (name,))
-        except RasterError as exc:
-            yield Fault(item.id, name, item_file(folder), str(exc))
+    try:
+        mission = mission_of(item)
+    except AssetMissing as exc:
+        # A product has none of these bands, so no classes are asked of it.
+        if {"B04", "B08"} <= item.assets.keys():
+            yield Fault(item.id, "SCL", item_file(folder), str(exc))
+        return
+    for letter, keys in mission.bands.items():
+        for key in item.assets.keys() & set(keys):
+            try:
+                scene_of(item, (letter,))
+            except RasterError as exc:
+                yield Fault(item.id, key, item_file(folder), str(exc))
 
 
 def _file_faults(

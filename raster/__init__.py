@@ -6,32 +6,41 @@ module.
 """
 
 from raster.cog import write_cog
-from raster.dekad import TimeStep, dekad_of, dekads
 from raster.errors import (
     AssetMissing,
+    ClusterFailed,
     DiskFull,
     GeometryInvalid,
     GridInvalid,
+    NoClearPixel,
     NoScenes,
     OffsetUnknown,
+    ProductBusy,
     RasterError,
     SceneUnreadable,
     SettingInvalid,
     WriteFailed,
 )
 from raster.grid import ALBERS_CHINA, geobox_for
+from raster.indices import INDICES, Index, index_named
 from raster.season import SEASON_VARIABLES
+from raster.step import TimeStep, dekad_of, dekads
 from raster.zonal import ZoneMeans, zone_index, zone_mean
 
 __all__ = [
     "ALBERS_CHINA",
+    "INDICES",
     "SEASON_VARIABLES",
     "AssetMissing",
+    "ClusterFailed",
     "DiskFull",
     "GeometryInvalid",
     "GridInvalid",
+    "Index",
+    "NoClearPixel",
     "NoScenes",
     "OffsetUnknown",
+    "ProductBusy",
     "RasterError",
     "SceneUnreadable",
     "SettingInvalid",
@@ -41,6 +50,7 @@ __all__ = [
     "dekad_of",
     "dekads",
     "geobox_for",
+    "index_named",
     "write_cog",
     "zone_index",
     "zone_mean",

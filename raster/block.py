@@ -1,46 +1,69 @@
-"""One block of a season: read all dates once, compute what is asked, scale."""
+"""One block of a season: each date read once, and only what is asked computed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from raster.composite import Calibration, is_measured, median, ndvi, reflectance
-from raster.dekad import TimeStep
-from raster.mask import is_clear
-from raster.phenology import SeasonDates, season_dates, season_integral
+from raster.composite import (
+    MISSING,
+    NODATA,
+    max_composite,
+    median_composite,
+    sorting_network,
+)
+from raster.curve import PHENOLOGY, Curves, curves
+from raster.indices import Index
+from raster.mask import clear_mask
+from raster.observe import Formulas, index_limits, observe_scene
+from raster.plane import Plane, stretched
 from raster.reader import CACHE_BYTES, read_band
-from raster.scene import SCENE_CLASS, Observation, Scene
-from raster.smooth import interpolate, observed_span, whittaker
+from raster.selection import Observation, Scene
+from raster.step import TimeStep
 
 Float = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+Byte = NDArray[np.uint8]
+Composite = Literal["median", "max", "best"]
 
-NODATA = -32768
-NDVI_SCALE = 1e-4
-INTEGRAL_SCALE = 1e-2
-
-# Two values fix a straight line, not a season.
-MIN_COMPOSITES = 3
-
-# Pixels worked on at a time: the solver's arrays then stay in the CPU cache.
-_PART = 16_384
+SMOOTH = "_smooth"
+CLEAR_COUNT = "clear_count"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What every block of a season computes, and how."""
+    """What every block of a season computes, and how.
+
+    Attributes
+    ----------
+    variables
+        Names of the results.
+    indices
+        Every index that a result needs.
+    phenology_index
+        Name of the one whose seasons are sought.
+    steps
+        Time steps, in order.
+    start
+        The day that dates are counted from.
+    composite, smoothing, threshold, seasons, cloud_buffer
+        As in `raster.season.season`.
+    """
 
     variables: tuple[str, ...]
+    indices: tuple[Index, ...]
+    phenology_index: str
     steps: tuple[TimeStep, ...]
     start: date
+    composite: Composite
     smoothing: float
     threshold: float
+    seasons: int
+    cloud_buffer: float
 
     @property
     def times(self) -> Float:
@@ -49,14 +72,23 @@ class Recipe:
         return np.array(days, np.float32)
 
     @property
-    def reads_reflectance(self) -> bool:
-        """Whether anything but the count of clear observations is asked."""
-        return any(name != "clear_count" for name in self.variables)
+    def finds_seasons(self) -> bool:
+        """Whether a result tells of the season."""
+        return not set(PHENOLOGY).isdisjoint(self.variables)
 
-    @property
-    def smooths(self) -> bool:
-        """Whether anything is asked that needs the smoothed series."""
-        return not {"clear_count", "ndvi"}.issuperset(self.variables)
+    def smooths(self, index: Index) -> bool:
+        """Whether a result needs the smoothed series of an index."""
+        for_season = self.finds_seasons and index.name == self.phenology_index
+        return for_season or index.name + SMOOTH in self.variables
+
+
+@dataclass(frozen=True, slots=True)
+class _Cubes:
+    """Composites of one block by index, int16 (time, pixels), and what is behind."""
+
+    values: dict[str, NDArray[np.int16]]
+    weights: dict[str, Byte]
+    clear_count: Byte
 
 
 def season_block(
@@ -66,164 +98,155 @@ def season_block(
 
     Returns
     -------
-    One array a variable, (time, y, x) or (y, x), in the dtypes and scales of
-    `raster.season.season`.
+    One array a variable in the dims, dtypes and scales of `raster.season.season`.
+
+    Raises
+    ------
+    SceneUnreadable
+        A file is missing or damaged.
     """
-    grouped = [
-        [k for k in looks if s.start <= k.acquired <= s.end] for s in recipe.steps
-    ]
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
-        clear = {scene.key: _clear(scene, geobox) for k in looks for scene in k.scenes}
-        count = _clear_count(grouped, clear, pixels=geobox.shape[0] * geobox.shape[1])
-        # Much of a province's rectangle is outside or never clear: the rest of the
-        # work sees only the other pixels, side by side.
-        columns = np.flatnonzero(count.any(axis=0))
-        composites = (
-            _composites(grouped, clear, geobox, columns)
-            if recipe.reads_reflectance
-            else np.empty((len(grouped), 0), np.float32)
-        )
-    flat = _compute(composites, columns, count, recipe)
-    return {name: v.reshape(*v.shape[:-1], *geobox.shape) for name, v in flat.items()}
-
-
-def _clear(scene: Scene, geobox: GeoBox) -> Mask:
-    classes = read_band(scene.bands[SCENE_CLASS], geobox, kind="classes")
-    return is_clear(classes).ravel()
-
-
-def _clear_count(
-    grouped: Sequence[Sequence[Observation]], clear: dict[str, Mask], *, pixels: int
-) -> NDArray[np.uint8]:
-    count = np.zeros((len(grouped), pixels), np.uint8)
-    for row, looks in zip(count, grouped, strict=True):
-        for look in looks:
-            row += np.logical_or.reduce([clear[s.key] for s in look.scenes])
-    return count
-
-
-def _composites(
-    grouped: Sequence[Sequence[Observation]],
-    clear: dict[str, Mask],
-    geobox: GeoBox,
-    columns: NDArray[np.intp],
-) -> Float:
-    """Median NDVI of each step at the pixels `columns`; NaN = no observation."""
-    composites = np.full((len(grouped), columns.size), np.nan, np.float32)
-    for row, looks in zip(composites, grouped, strict=True):
-        if looks:
-            row[:] = median(
-                np.stack([_observe(look, clear, geobox, columns) for look in looks])
-            )
-    return composites
-
-
-def _observe(
-    look: Observation,
-    clear: dict[str, Mask],
-    geobox: GeoBox,
-    columns: NDArray[np.intp],
-) -> Float:
-    """NDVI of one date: each pixel from the first scene that measured it clear."""
-    values = np.full(columns.size, np.nan, np.float32)
-    for scene in look.scenes:
-        # Under full cloud nothing is wanted and the two large bands stay unread.
-        wanted = np.flatnonzero(clear[scene.key][columns] & np.isnan(values))
-        if wanted.size:
-            values[wanted] = _scene_ndvi(scene, geobox, columns[wanted])
-    return values
-
-
-def _scene_ndvi(scene: Scene, geobox: GeoBox, columns: NDArray[np.intp]) -> Float:
-    bands = scene.bands["B04"], scene.bands["B08"]
-    numbers = [
-        read_band(band, geobox, kind="reflectance").ravel()[columns] for band in bands
-    ]
-    red, nir = (
-        reflectance(number, band.calibration or Calibration(1, 0))
-        for number, band in zip(numbers, bands, strict=True)
-    )
-    values = ndvi(red, nir)
-    values[~(is_measured(numbers[0]) & is_measured(numbers[1]))] = np.nan
-    return values
-
-
-def _compute(
-    composites: Float,
-    columns: NDArray[np.intp],
-    count: NDArray[np.uint8],
-    recipe: Recipe,
-) -> dict[str, NDArray[Any]]:
-    """Fill the asked variables, (time, pixels) or (pixels,)."""
-    result: dict[str, NDArray[Any]] = {"clear_count": count}
-    for name in recipe.variables:
-        if name != "clear_count":
-            shape = count.shape if name.startswith("ndvi") else count.shape[1:]
-            result[name] = np.full(shape, NODATA, np.int16)
-    for part in _parts(composites.shape[1]):
-        for name, values in _variables(composites[:, part], recipe).items():
-            result[name][..., columns[part]] = values
-    return result
-
-
-def _parts(size: int) -> Iterator[slice]:
-    for start in range(0, size, _PART):
-        yield slice(start, start + _PART)
-
-
-def _variables(composites: Float, recipe: Recipe) -> dict[str, NDArray[np.int16]]:
-    """Compute the asked variables other than the count, scaled."""
-    found = {"ndvi": _to_int16(composites, NDVI_SCALE)}
-    if recipe.smooths:
-        series = smooth_series(composites, recipe.times, smoothing=recipe.smoothing)
-        dates = season_dates(series, recipe.times, threshold=recipe.threshold)
-        found["ndvi_smooth"] = _to_int16(series, NDVI_SCALE)
-        found |= _scaled_dates(dates)
-        if "integral" in recipe.variables:
-            area = season_integral(series, recipe.times, dates.sos, dates.eos)
-            found["integral"] = _to_int16(area, INTEGRAL_SCALE)
-    return {name: found[name] for name in recipe.variables if name in found}
-
-
-def smooth_series(composites: Float, times: Float, *, smoothing: float) -> Float:
-    """Smooth composites over time, without running past the observed span.
-
-    Parameters
-    ----------
-    composites
-        NDVI, float32 (time, pixels), NaN = no composite.
-    times
-        (time,) days; used where `smoothing` is 0, else the steps count as equal.
-    smoothing
-        Lambda of the Whittaker smoother; 0 joins the composites by straight lines.
-
-    Returns
-    -------
-    float32 (time, pixels) in [-1, 1]; NaN before the first and after the last
-    composite, and for pixels with fewer than `MIN_COMPOSITES`.
-    """
-    if smoothing == 0:
-        series = interpolate(composites, times)
-    else:
-        series = whittaker(composites, smoothing=smoothing)
-        np.clip(series, -1, 1, out=series)
-        # Past its ends the smoother is a straight line that can peak by itself.
-        series[~observed_span(composites)] = np.nan
-    series[:, np.isfinite(composites).sum(axis=0) < MIN_COMPOSITES] = np.nan
-    return series
-
-
-def _scaled_dates(dates: SeasonDates) -> dict[str, NDArray[np.int16]]:
+        cubes = _composites(geobox, looks, recipe)
+    flat: dict[str, NDArray[Any]] = {CLEAR_COUNT: cubes.clear_count}
+    for index in recipe.indices:
+        values = cubes.values.pop(index.name)
+        weights = cubes.weights.pop(index.name)
+        if recipe.smooths(index):
+            flat |= _smoothed(values, weights, index, recipe)
+        flat[index.name] = values
     return {
-        "sos": _to_int16(dates.sos, 1),
-        "pos": _to_int16(dates.pos, 1),
-        "eos": _to_int16(dates.eos, 1),
-        "peak": _to_int16(dates.peak, NDVI_SCALE),
+        name: flat[name].reshape(*flat[name].shape[:-1], *geobox.shape)
+        for name in recipe.variables
     }
 
 
-def _to_int16(values: Float, scale: float) -> NDArray[np.int16]:
-    # Only an evergreen's integral can pass 32767 (a whole year above 0.89); it stays
-    # at the largest value rather than turning negative.
-    scaled = np.minimum(np.rint(values * np.float32(1 / scale)), 32767)
-    return np.where(np.isnan(values), np.float32(NODATA), scaled).astype(np.int16)
+def _smoothed(
+    values: NDArray[np.int16], weights: Byte, index: Index, recipe: Recipe
+) -> dict[str, NDArray[np.int16]]:
+    found: Curves = curves(
+        values,
+        weights,
+        recipe.times,
+        scale=index.scale,
+        limits=index_limits(index),
+        smoothing=recipe.smoothing,
+        threshold=recipe.threshold,
+        seasons=recipe.seasons,
+        wants_series=index.name + SMOOTH in recipe.variables,
+        wants_seasons=recipe.finds_seasons and index.name == recipe.phenology_index,
+    )
+    told = {}
+    if found.seasons.size:
+        by_name = zip(PHENOLOGY, np.moveaxis(found.seasons, 1, 0), strict=True)
+        told = {n: v[0] if recipe.seasons == 1 else v for n, v in by_name}
+    return told | {index.name + SMOOTH: found.series}
+
+
+def _composites(geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe) -> _Cubes:
+    grouped = [_looks_of(step, looks, recipe.composite) for step in recipe.steps]
+    cube = (len(grouped), geobox.shape[0] * geobox.shape[1])
+    cubes = _Cubes(
+        {index.name: np.empty(cube, np.int16) for index in recipe.indices},
+        {index.name: np.empty(cube, np.uint8) for index in recipe.indices},
+        np.zeros(cube if CLEAR_COUNT in recipe.variables else (0, 0), np.uint8),
+    )
+    most = 1 if recipe.composite == "best" else max(map(len, grouped))
+    observations = np.empty((most, len(recipe.indices), cube[1]), np.float32)
+    for number, step_looks in enumerate(grouped):
+        count = cubes.clear_count[number] if cubes.clear_count.size else None
+        filled = _observe(step_looks, geobox, recipe, observations, count)
+        _composite(observations[:filled], recipe, cubes, number)
+    return cubes
+
+
+def _looks_of(
+    step: TimeStep, looks: Iterable[Observation], composite: Composite
+) -> list[Observation]:
+    """Observations of a step; for the best pixel those nearest its centre first."""
+    found = [look for look in looks if step.start <= look.acquired <= step.end]
+    if composite == "best":
+        found.sort(key=lambda look: abs(look.acquired - step.centre))
+    return found
+
+
+def _observe(
+    looks: Sequence[Observation],
+    geobox: GeoBox,
+    recipe: Recipe,
+    observations: Float,
+    count: Byte | None,
+) -> int:
+    """Fill one layer of `observations` a look, and say how many were of use."""
+    formulas, filled = Formulas(recipe.indices), 0
+    together = recipe.composite == "best"
+    for look in looks:
+        seen: Byte | None = None
+        # The best pixel has one layer, which each further look only completes.
+        first = not (together and filled)
+        layer = observations[0 if together else filled]
+        for scene in look.scenes:
+            clear = _clear(scene, geobox, recipe.cloud_buffer)
+            seen = clear if seen is None else seen | clear
+            # Under full cloud nothing is wanted, and the large bands stay unread.
+            if formulas.indices and _is_wanted(clear, layer, first=first):
+                _add_scene(scene, geobox, clear, formulas, layer, first, together)
+                first = False
+        if count is not None and seen is not None:
+            count += seen
+        filled += not first and not (together and filled)
+    return filled
+
+
+def _is_wanted(clear: Byte, layer: Float, *, first: bool) -> bool:
+    if first:
+        return bool(clear.any())
+    return bool(((layer == MISSING).any(axis=0) & (clear != 0)).any())
+
+
+def _clear(scene: Scene, geobox: GeoBox, cloud_buffer: float) -> Byte:
+    """Clear-ground mask of a scene on the pixels of a block, uint8 (pixels,)."""
+    plane, margin = read_band(scene.mask, geobox, kind="classes", margin=cloud_buffer)
+    clear = clear_mask(plane.pixels, kind=scene.mask_kind, grow=margin)
+    if margin:
+        clear = np.ascontiguousarray(clear[margin:-margin, margin:-margin])
+    inner = Plane(clear, *plane.layout)
+    return stretched(inner, (geobox.shape[0], geobox.shape[1])).ravel()
+
+
+def _add_scene(
+    scene: Scene,
+    geobox: GeoBox,
+    clear: Byte,
+    formulas: Formulas,
+    layer: Float,
+    first: bool,
+    together: bool,
+) -> None:
+    bands = [scene.bands[letter] for letter in formulas.bands]
+    observe_scene(
+        [read_band(band, geobox)[0] for band in bands],
+        bands,
+        clear,
+        formulas,
+        layer,
+        width=geobox.shape[1],
+        first=first,
+        together=together,
+    )
+
+
+def _composite(observations: Float, recipe: Recipe, cubes: _Cubes, number: int) -> None:
+    """Reduce the observations of one step to its composites."""
+    network = sorting_network(len(observations))
+    for k, index in enumerate(recipe.indices):
+        values, weights = (
+            cubes.values[index.name][number],
+            cubes.weights[index.name][number],
+        )
+        if not len(observations):
+            values.fill(NODATA)
+            weights.fill(0)
+        elif recipe.composite == "median":
+            median_composite(observations, k, network, 1 / index.scale, values, weights)
+        else:
+            max_composite(observations, k, 1 / index.scale, values, weights)

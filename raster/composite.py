@@ -1,84 +1,174 @@
-"""From digital numbers to NDVI, from several observations to one composite."""
+"""From several observations of a step to one composite.
 
-from dataclasses import dataclass
+Observations are float32 (observations, indices, pixels) with `MISSING` where a pixel
+was not seen clear; a composite of one index is int16 (pixels,) with a scale, and comes
+with the number of observations behind each pixel, uint8 (pixels,).
+"""
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raster.jit import STRIP, P, kernel
+
 Float = NDArray[np.float32]
+Counts = NDArray[np.uint8]
+Composite = NDArray[np.int16]
+Network = NDArray[np.int32]
 
-NODATA_DN = 0
-SATURATED_DN = 65535  # Sentinel-2 products user handbook: "SATURATED"
+NODATA = -32768
+_NODATA = np.int16(NODATA)
+_LARGEST = np.float32(32767)
 
+MISSING = np.float32(np.inf)
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Reflectance = digital number * scale + offset."""
-
-    scale: float
-    offset: float
-
-
-def reflectance(numbers: NDArray[np.generic], calibration: Calibration) -> Float:
-    """Reflectance as float32 (1 = all light reflected), not yet masked."""
-    result = numbers.astype(np.float32)
-    result *= np.float32(calibration.scale)
-    result += np.float32(calibration.offset)
-    return result
+_HALF = np.float32(0.5)
 
 
-def is_measured(numbers: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Where a digital number is a measurement: neither nodata nor saturated."""
-    measured: NDArray[np.bool_] = (numbers != NODATA_DN) & (numbers != SATURATED_DN)
-    return measured
+@lru_cache(maxsize=64)
+def sorting_network(size: int) -> Network:
+    """Comparisons that sort any `size` values: Batcher's merge exchange.
 
-
-def ndvi(red: Float, nir: Float) -> Float:
-    """Normalised difference vegetation index (Rouse et al. 1974), in [-1, 1].
-
-    NaN where ``red + nir`` is not positive: after the offset a dark pixel can have
-    negative reflectance, and the ratio then means nothing.
+    Returns
+    -------
+    int32 (comparisons, 2), pairs i < j to be exchanged when out of order (Knuth, The
+    Art of Computer Programming 3, algorithm 5.2.2M). The order does not depend on the
+    values, so a whole strip goes through at once, without a branch.
     """
-    total = nir + red
-    total[~(total > 0)] = np.nan
-    index: Float = (nir - red) / total
-    index.clip(-1, 1, out=index)
-    return index
+    pairs: list[tuple[int, int]] = []
+    top = 1 << max(size - 1, 0).bit_length() >> 1
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            pairs += [(i, i + d) for i in range(size - d) if i & p == r]
+            if q == p:
+                break
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return np.array(pairs, np.int32).reshape(-1, 2)
 
 
-def median(observations: Float) -> Float:
-    """Median over the first axis, NaN left out; NaN where nothing is left.
+@kernel
+def to_int16(value: np.float32, inverse_scale: np.float32) -> np.int16:
+    """Scale, round half up and limit to int16; missing and NaN become nodata."""
+    scaled = np.floor(value * inverse_scale + _HALF)
+    limited = min(max(scaled, -_LARGEST), _LARGEST)
+    known = abs(value) < MISSING
+    return np.int16(limited) if known else _NODATA
+
+
+@kernel
+def median_composite(
+    observations: Float,
+    index: int,
+    network: Network,
+    inverse_scale: float,
+    composite: Composite,
+    counts: Counts,
+) -> None:
+    """Fill a composite with the median of each pixel's observations.
 
     Parameters
     ----------
     observations
-        (n, pixels); n is the few observations of one step.
-
-    Returns
-    -------
-    (pixels,); of an even number the mean of the middle two.
+        Of all indices; left unchanged.
+    index
+        Number of the one wanted.
+    network
+        `sorting_network` of as many observations.
+    inverse_scale
+        Steps of the composite's int16 in one.
+    composite, counts
+        (pixels,), filled; of an even number the mean of the middle two.
     """
-    if len(observations) == 1:
-        only: Float = observations[0]
-        return only
-    layers = _sorted_layers(observations)
-    count = np.isfinite(layers).sum(axis=0)
-    # Missing values sit above the others, so the middle counts from the bottom.
-    low = np.maximum(count - 1, 0) // 2
-    pair = np.stack([low, np.minimum(count // 2, len(layers) - 1)])
-    middle = np.take_along_axis(layers, pair, axis=0)
-    result: Float = (middle[0] + middle[1]) * np.float32(0.5)
-    result[count == 0] = np.nan
-    return result
+    size, _, pixels = observations.shape
+    strip = np.empty(size * STRIP, np.float32)
+    count, low, high = (
+        np.empty(STRIP, np.int32),
+        np.empty(STRIP, np.float32),
+        np.empty(STRIP, np.float32),
+    )
+    inverse = np.float32(inverse_scale)
+    for start in range(0, pixels, STRIP):
+        wide = min(STRIP, pixels - start)
+        _take(observations, index, start, wide, strip, count)
+        for k in range(len(network)):
+            _exchange(strip, np.uint64(network[k, 0]), np.uint64(network[k, 1]))
+        _middle(strip, count, low, high)
+        values, numbers = composite[start : start + wide], counts[start : start + wide]
+        for p in range(np.uint64(wide)):
+            values[p] = to_int16(_HALF * (low[p] + high[p]), inverse)
+            numbers[p] = np.uint8(count[p])
 
 
-def _sorted_layers(observations: Float) -> Float:
-    # Exchanging whole layers beats sorting pixel by pixel: every comparison is one
-    # vector operation, and a step holds few layers.
-    layers = np.where(np.isnan(observations), np.float32(np.inf), observations)
-    for last in range(len(layers) - 1, 0, -1):
-        for i in range(last):
-            lower = np.minimum(layers[i], layers[i + 1])
-            np.maximum(layers[i], layers[i + 1], out=layers[i + 1])
-            layers[i] = lower
-    return layers
+@kernel
+def _take(
+    observations: Float,
+    index: int,
+    start: int,
+    wide: int,
+    strip: Float,
+    count: NDArray[np.int32],
+) -> None:
+    """Copy a strip of one index and count what each pixel has."""
+    for p in range(P):
+        count[p] = np.int32(0)
+    for i in range(observations.shape[0]):
+        row, source = np.uint64(i) * P, observations[i, index, start : start + wide]
+        for p in range(np.uint64(wide)):
+            strip[row + p] = source[p]
+            count[p] += np.int32(1) if source[p] < MISSING else np.int32(0)
+
+
+@kernel
+def _exchange(strip: Float, upper: np.uint64, lower: np.uint64) -> None:
+    one, other = upper * P, lower * P
+    for p in range(P):
+        first, second = strip[one + p], strip[other + p]
+        strip[one + p] = min(first, second)
+        strip[other + p] = max(first, second)
+
+
+@kernel
+def _middle(strip: Float, count: NDArray[np.int32], low: Float, high: Float) -> None:
+    """Pick the middle two of each sorted column; what is missing sits above."""
+    for p in range(P):
+        low[p] = MISSING
+        high[p] = MISSING
+    for i in range(np.uint64(strip.size) // P):
+        row, at = np.uint64(i) * P, np.int32(i)
+        for p in range(P):
+            value = strip[row + p]
+            low[p] = value if (count[p] - 1) >> 1 == at else low[p]
+            high[p] = value if count[p] >> 1 == at else high[p]
+
+
+@kernel
+def max_composite(
+    observations: Float,
+    index: int,
+    inverse_scale: float,
+    composite: Composite,
+    counts: Counts,
+) -> None:
+    """Fill a composite with the highest observation; parameters as for the median."""
+    size, _, pixels = observations.shape
+    inverse = np.float32(inverse_scale)
+    highest, count = np.empty(STRIP, np.float32), np.empty(STRIP, np.int32)
+    for start in range(0, pixels, STRIP):
+        wide = min(STRIP, pixels - start)
+        for p in range(P):
+            highest[p] = -MISSING
+            count[p] = np.int32(0)
+        for i in range(size):
+            source = observations[i, index, start : start + wide]
+            for p in range(np.uint64(wide)):
+                seen = source[p] < MISSING
+                highest[p] = max(highest[p], source[p]) if seen else highest[p]
+                count[p] += np.int32(1) if seen else np.int32(0)
+        values, numbers = composite[start : start + wide], counts[start : start + wide]
+        for p in range(np.uint64(wide)):
+            values[p] = to_int16(highest[p], inverse)
+            numbers[p] = np.uint8(count[p])

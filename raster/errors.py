@@ -8,6 +8,9 @@ RasterError
 ├── SceneUnreadable     a scene's file is missing, truncated or corrupt
 ├── AssetMissing        an item lacks an asset the season needs
 ├── OffsetUnknown       an item does not say how its numbers become reflectance
+├── NoClearPixel        a season in which no pixel was ever seen clear
+├── ProductBusy         another process is writing the same product
+├── ClusterFailed       the dask cluster was lost in the middle of the work
 └── WriteFailed         a raster could not be written
     └── DiskFull        ... because no space is left
 """
@@ -58,6 +61,22 @@ class AssetMissing(_SceneFault):
 
 class OffsetUnknown(_SceneFault):
     """An item does not say how its numbers become reflectance."""
+
+
+class NoClearPixel(RasterError):
+    """A season in which no pixel was ever seen clear."""
+
+
+class ProductBusy(RasterError):
+    """Another process is writing the same product; carries its pid where known."""
+
+    def __init__(self, message: str, *, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class ClusterFailed(RasterError):
+    """The dask cluster was lost in the middle of the work."""
 
 
 class WriteFailed(RasterError):

@@ -4,28 +4,251 @@ Start and end are threshold dates as in TIMESAT (Jönsson & Eklundh 2004, Comput
 Geosciences 30:833) and the Copernicus HR-VPP product, which uses 25 % of the
 amplitude: on each side of the peak the level is that side's minimum plus `threshold`
 times the way up to the peak.
+
+The kernels work on strips (see `raster.jit`): a series is a float32 strip of one row a
+step, a season a float32 strip of the rows below. Missing is NaN.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raster.jit import ONE, STRIP, TWO, P, kernel
+from raster.smooth import new_span
+
 Float = NDArray[np.float32]
+Span = NDArray[np.int32]
+
+_NAN = np.float32(np.nan)
+_INF = np.float32(np.inf)
+_HALF = np.float32(0.5)
+_NIL = np.float32(0)
+
+# Rows of a season strip: what is asked for, then what leads to it.
+SOS, POS, EOS, PEAK, BASE = (np.uint64(i) * P for i in range(5))
+INTEGRAL = np.uint64(5) * P
+_LOW_LEFT = np.uint64(6) * P
+_LOW_RIGHT = np.uint64(7) * P
+SEASON_ROWS = 8
+
+_STEP_OF_PEAK = TWO * P
+PEAK_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SeasonDates:
-    """Dates of one season a pixel, (pixels,) float32; NaN where there is none."""
+    """One season a pixel, (pixels,) float32; NaN where there is none."""
 
     sos: Float
     pos: Float
     eos: Float
     peak: Float
+    base: Float
+    integral: Float
+
+
+@kernel
+def find_season(
+    series: Float, times: Float, span: Span, threshold: float, season: Float
+) -> None:
+    """Find the season around the highest value of each pixel of a strip.
+
+    Parameters
+    ----------
+    series, times
+        Values and their times, float32; the times increase.
+    span
+        First and last step of each pixel that count, as `find_span` gives them.
+    threshold
+        Share of the amplitude that marks start and end, in (0, 1).
+    season
+        Strip of `SEASON_ROWS` rows, filled but for `INTEGRAL`.
+    """
+    _find_peak(series, times, span, season)
+    _find_start(series, times, span, np.float32(threshold), season)
+    _find_end(series, times, span, np.float32(threshold), season)
+    for p in range(P):
+        both = season[EOS + p] > season[SOS + p]
+        base = _HALF * (season[_LOW_LEFT + p] + season[_LOW_RIGHT + p])
+        season[BASE + p] = base if both else _NAN
+
+
+@kernel
+def _find_peak(series: Float, times: Float, span: Span, season: Float) -> None:
+    """Fill POS and PEAK with the first maximum, and the lowest value on either side."""
+    steps = np.uint64(times.size)
+    for p in range(P):
+        season[PEAK + p] = -_INF
+        season[POS + p] = _NAN
+        season[_LOW_LEFT + p] = _INF
+        season[_LOW_RIGHT + p] = _INF
+    for t in range(steps):
+        row, now, time = np.uint64(t) * P, np.int32(t), times[t]
+        for p in range(P):
+            value = series[row + p]
+            inside = (span[p] <= now) & (now <= span[P + p])
+            higher = inside & (value > season[PEAK + p])
+            # SOS serves as the lowest value so far until the start is known.
+            low = _INF if t == 0 else season[SOS + p]
+            low = min(low, value) if inside else low
+            season[SOS + p] = low
+            season[PEAK + p] = value if higher else season[PEAK + p]
+            season[POS + p] = time if higher else season[POS + p]
+            season[_LOW_LEFT + p] = low if higher else season[_LOW_LEFT + p]
+            # A new peak ends what was the right side of the one before.
+            right = value if higher else min(season[_LOW_RIGHT + p], value)
+            season[_LOW_RIGHT + p] = right if inside else season[_LOW_RIGHT + p]
+
+
+@kernel
+def _find_start(
+    series: Float, times: Float, span: Span, threshold: np.float32, season: Float
+) -> None:
+    """Fill SOS: the last time before the peak that the series rises above its level."""
+    for p in range(P):
+        season[SOS + p] = _NAN
+    for t in range(np.uint64(times.size) - ONE):
+        row, now = np.uint64(t) * P, np.int32(t)
+        time, width = times[t], times[np.uint64(t) + ONE] - times[t]
+        for p in range(P):
+            value, after = series[row + p], series[row + P + p]
+            low, peak = season[_LOW_LEFT + p], season[PEAK + p]
+            level = low + threshold * (peak - low)
+            inside = (span[p] <= now) & (now < span[P + p]) & (time < season[POS + p])
+            found = inside & (value <= level) & (value < peak)
+            # Where found, the step after is above the level or the next find.
+            date = time + (level - value) / (after - value) * width
+            season[SOS + p] = date if found else season[SOS + p]
+
+
+@kernel
+def _find_end(
+    series: Float, times: Float, span: Span, threshold: np.float32, season: Float
+) -> None:
+    """Fill EOS: the first time after the peak that the series falls to its level."""
+    steps = np.uint64(times.size)
+    for p in range(P):
+        season[EOS + p] = _NAN
+    for back in range(steps - ONE):
+        t = steps - ONE - np.uint64(back)
+        row, now = t * P, np.int32(t)
+        time, width = times[t], times[t] - times[t - ONE]
+        for p in range(P):
+            value, before = series[row + p], series[row - P + p]
+            low, peak = season[_LOW_RIGHT + p], season[PEAK + p]
+            level = low + threshold * (peak - low)
+            inside = (span[p] < now) & (now <= span[P + p]) & (time > season[POS + p])
+            found = inside & (value <= level) & (value < peak)
+            date = time - (level - value) / (before - value) * width
+            season[EOS + p] = date if found else season[EOS + p]
+
+
+@kernel
+def integrate_season(series: Float, times: Float, season: Float) -> None:
+    """Fill INTEGRAL: the area under the series and above zero from SOS to EOS."""
+    for p in range(P):
+        both = season[EOS + p] > season[SOS + p]
+        season[INTEGRAL + p] = _NIL if both else _NAN
+    for t in range(np.uint64(times.size) - ONE):
+        row = np.uint64(t) * P
+        left, right = times[t], times[np.uint64(t) + ONE]
+        share = np.float32(1) / (right - left)
+        for p in range(P):
+            low = max(series[row + p], _NIL)
+            slope = (max(series[row + P + p], _NIL) - low) * share
+            start = min(max(season[SOS + p], left), right)
+            end = min(max(season[EOS + p], left), right)
+            middle = low + slope * (_HALF * (start + end) - left)
+            area = middle * (end - start) if end > start else _NIL
+            season[INTEGRAL + p] += area
+
+
+@kernel
+def split_span(
+    series: Float,
+    times: Float,
+    span: Span,
+    threshold: float,
+    season: Float,
+    spans: tuple[Span, Span],
+) -> None:
+    """Split the span of each pixel at the valley between its two greatest seasons.
+
+    The second season is the value that stands highest above the lowest value between
+    it and the peak, if by more than `threshold` times the peak's own height above
+    its surroundings; without one the second span is empty.
+
+    Parameters
+    ----------
+    season
+        As filled by `find_season` over the whole `span`.
+    spans
+        Filled: first and second season in order of time.
+    """
+    first, second = spans
+    for p in range(STRIP):
+        valley = _valley(series, times, span[p], span[P + p], threshold, season, p)
+        first[p], second[P + p] = span[p], span[P + p]
+        # An empty span begins behind its end.
+        first[P + p] = valley if valley >= 0 else span[P + p]
+        second[p] = valley if valley >= 0 else span[P + p] + 1
+
+
+@kernel
+def _valley(
+    series: Float,
+    times: Float,
+    begin: int,
+    end: int,
+    threshold: float,
+    season: Float,
+    pixel: int,
+) -> int:
+    """Step of the valley that parts two seasons of one pixel; -1 if there is one."""
+    peak, best, found = season[PEAK + pixel], np.float32(0), -1
+    lowest = min(season[_LOW_LEFT + pixel], season[_LOW_RIGHT + pixel])
+    wanted = np.float32(threshold) * (peak - lowest)
+    top = begin
+    while top < end and times[top] < season[POS + pixel]:
+        top += 1
+    for direction in (-1, 1):
+        t, low, valley = top, peak, top
+        while begin <= t <= end:
+            value = series[t * STRIP + pixel]
+            if value < low:
+                low, valley = value, t
+            if value - low > max(best, wanted):
+                best, found = value - low, valley
+            t += direction
+    return found
+
+
+@kernel
+def _dates_kernel(
+    series: Float, times: Float, threshold: float, result: NDArray[np.float32]
+) -> None:
+    steps, pixels = series.shape
+    strip = np.zeros(steps * STRIP, np.float32)
+    span, season = new_span(), np.empty(SEASON_ROWS * STRIP, np.float32)
+    for start in range(0, pixels, STRIP):
+        wide = min(STRIP, pixels - start)
+        for p in range(wide):
+            span[p], span[STRIP + p] = steps, -1
+            for t in range(steps):
+                value = series[t, start + p]
+                strip[t * STRIP + p] = value
+                if value == value:
+                    span[p], span[STRIP + p] = min(span[p], t), t
+        find_season(strip, times, span, threshold, season)
+        integrate_season(strip, times, season)
+        for p in range(wide):
+            for row in range(6):
+                result[row, start + p] = season[row * STRIP + p]
 
 
 def season_dates(series: Float, times: Float, *, threshold: float) -> SeasonDates:
-    """Start, peak and end of the season around the highest value.
+    """Start, peak, end and size of the season around the highest value.
 
     Parameters
     ----------
@@ -42,76 +265,17 @@ def season_dates(series: Float, times: Float, *, threshold: float) -> SeasonDate
         `pos` is the time of the first maximum and `peak` its value. `sos` and `eos`
         are the crossings of the side's level nearest to the peak, interpolated
         linearly; NaN where that side does not rise, as when the peak is the first or
-        last value.
+        last value. `base` is the mean of the lowest values of both sides, and
+        `integral` the area under the series and above zero from `sos` to `eos`, value
+        times unit of `times` (TIMESAT's "large integral"); NaN without both dates.
     """
-    known = np.isfinite(series)
-    heights = np.where(known, series, np.float32(-np.inf))
-    top = heights.argmax(axis=0)
-    peak = np.take_along_axis(heights, top[None], axis=0)[0]
-    found = known.any(axis=0)
-    peak = np.where(found, peak, np.float32(np.nan))
-    return SeasonDates(
-        sos=_crossing(series, times, top, peak, threshold=threshold),
-        pos=np.where(found, times[top], np.float32(np.nan)),
-        eos=_crossing(
-            series[::-1], times[::-1], len(times) - 1 - top, peak, threshold=threshold
-        ),
-        peak=peak,
+    result = np.empty((len(fields(SeasonDates)), series.shape[1]), np.float32)
+    _dates_kernel(
+        np.ascontiguousarray(series, np.float32),
+        np.ascontiguousarray(times, np.float32),
+        threshold,
+        result,
     )
-
-
-def _crossing(
-    series: Float, times: Float, top: NDArray[np.intp], peak: Float, *, threshold: float
-) -> Float:
-    """Time where the series, walked down from `top` towards index 0, meets its level.
-
-    The end of season is the same walk on the series turned round in time.
-    """
-    steps = np.arange(len(times))[:, None]
-    before = np.where((steps <= top) & np.isfinite(series), series, peak)
-    # Beyond the peak and outside the observed span stands the peak itself, which is
-    # never the lowest value and never below the level.
-    lowest = before.min(axis=0)
-    level = lowest + np.float32(threshold) * (peak - lowest)
-    # Last step before the peak at or below the level; -1 where there is none.
-    below = (before <= level) & (before < peak)
-    found = below.any(axis=0)
-    # argmax finds the first, so look from the end to find the last.
-    left = np.where(found, len(times) - 1 - below[::-1].argmax(axis=0), 0)
-    right = np.minimum(left + 1, len(times) - 1)
-    low, high = _pick(series, left), _pick(series, right)
-    # The level lies between the two, so the rise is never 0 where a crossing is found.
-    rise = np.where(found, high - low, np.float32(1))
-    date = times[left] + (level - low) / rise * (times[right] - times[left])
-    return np.where(found, date, np.float32(np.nan))
-
-
-def _pick(series: Float, steps: NDArray[np.intp]) -> Float:
-    picked: Float = np.take_along_axis(series, steps[None], axis=0)[0]
-    return picked
-
-
-def season_integral(series: Float, times: Float, sos: Float, eos: Float) -> Float:
-    """Area under the series and above zero, from `sos` to `eos`.
-
-    Parameters
-    ----------
-    series, times
-        As in `season_dates`; straight lines between the values.
-    sos, eos
-        (pixels,) in the unit of `times`; NaN gives NaN.
-
-    Returns
-    -------
-    float32 (pixels,), value times unit of `times` (TIMESAT's "large integral").
-    Values below zero count as zero.
-    """
-    heights = np.maximum(series, np.float32(0))
-    total = np.zeros_like(sos)
-    for t in range(len(times) - 1):
-        width = times[t + 1] - times[t]
-        start, end = np.clip([sos, eos], times[t], times[t + 1])
-        slope = (heights[t + 1] - heights[t]) / width
-        middle = heights[t] + slope * ((start + end) * np.float32(0.5) - times[t])
-        total += np.where(end > start, middle * (end - start), np.float32(0))
-    return np.where(np.isfinite(sos) & np.isfinite(eos), total, np.float32(np.nan))
+    sos, pos, eos, peak, base, integral = result
+    peak[np.isinf(peak)] = np.nan
+    return SeasonDates(sos, pos, eos, peak, base, integral)

@@ -1,43 +1,50 @@
 """Pixels of a file on a wanted grid."""
 
 import os
+import resource
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import calculate_default_transform
 from rasterio.windows import Window
 
 from raster.errors import SceneUnreadable
-from raster.scene import Band
+from raster.plane import Plane
+from raster.selection import Band
 
 Kind = Literal["reflectance", "classes"]
 Pixels = NDArray[Any]
 
 # A block is read once, so a large GDAL cache would only hold what nobody asks for.
 CACHE_BYTES = 64_000_000
-MAX_OPEN = 128
 
-_NODATA = 0
+# A season of two years keeps some 450 files open in each thread; reading the next
+# block through files closed meanwhile would cost as much as decoding it.
+_MOST_OPEN = 1024
 
 # Shares of a pixel that rounding in file headers may cost.
 _SAME_SIZE = 1e-6
 _SAME_EDGE = 1e-3
+
+_METRES_PER_DEGREE = 111_320
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
     dataset: DatasetReader
     geobox: GeoBox
+    overviews: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +66,30 @@ class _OpenFiles(threading.local):
 _open_files = _OpenFiles()
 
 
-def read_band(band: Band, geobox: GeoBox, *, kind: Kind) -> Pixels:
-    """Read one band of a scene on a grid.
+def read_band(
+    band: Band, geobox: GeoBox, *, kind: Kind = "reflectance", margin: float = 0
+) -> tuple[Plane, int]:
+    """Read one band of a scene under a block.
 
-    A file on the same pixels as `geobox` is read by window; classes at a whole
-    multiple of its resolution are replicated. Any other grid or CRS is resampled:
-    reflectance bilinearly, or averaged where `geobox` is at least twice as coarse;
-    classes by nearest neighbour, or by majority where it is. Nodata never blends
-    into a neighbour.
+    A file on the same pixels as `geobox`, or on pixels a whole number of times as
+    large, is read as it is. Where `geobox` is coarser, the coarsest overview serves
+    that is still as fine. Any other grid or CRS is resampled: reflectance bilinearly,
+    or averaged where `geobox` is at least twice as coarse; classes by nearest
+    neighbour, or by majority where it is. Nodata never blends into a neighbour.
 
     Parameters
     ----------
     geobox
-        Wanted grid, any CRS.
+        Grid of the block, any CRS.
+    margin
+        Metres to be read around the block, rounded to whole pixels of the plane.
 
     Returns
     -------
-    (y, x) in the file's dtype; 0 = nodata, also outside the file.
+    Plane
+        Pixels in the file's dtype; the band's nodata also outside the file.
+    int
+        Pixels of the plane that the margin adds on each side.
 
     Raises
     ------
@@ -83,11 +97,18 @@ def read_band(band: Band, geobox: GeoBox, *, kind: Kind) -> Pixels:
         The file is missing, truncated or corrupt.
     """
     try:
-        source = _open(band.href)
+        source = _fitting_overview(_open(band.href, None), band.href, geobox)
         at = _placement(source.geobox, geobox)
-        if at is not None and (at.factor == 1 or kind == "classes"):
-            return _read_window(source.dataset, geobox, at)
-        return _read_warped(source, geobox, kind)
+        if at is None:
+            wide = round(margin / _metres(geobox))
+            pixels = _read_warped(source, geobox.pad(wide), band, kind)
+            return Plane(pixels), wide
+        wide = round(margin / (at.factor * _metres(geobox)))
+        padded = geobox.pad(wide * at.factor)
+        at = _Placement(
+            at.factor, at.column - wide * at.factor, at.row - wide * at.factor
+        )
+        return _read_window(source.dataset, padded, at, fill=band.nodata), wide
     except (RasterioError, OSError) as exc:
         raise SceneUnreadable(
             f"cannot read {band.href} of item {band.item_id}: {exc}. Run `heitu "
@@ -99,17 +120,33 @@ def read_band(band: Band, geobox: GeoBox, *, kind: Kind) -> Pixels:
         ) from exc
 
 
-def _open(href: str) -> _Open:
-    key = (href, *_version(href))
+def _metres(geobox: GeoBox) -> float:
+    size = abs(geobox.resolution.x)
+    in_degrees = geobox.crs is not None and geobox.crs.geographic
+    return float(size * _METRES_PER_DEGREE if in_degrees else size)
+
+
+def _open(href: str, overview: int | None) -> _Open:
+    key = (href, overview, *_version(href))
     files = _open_files.files
     if key in files:
         files.move_to_end(key)
         return files[key]
-    dataset = rasterio.open(href)
-    files[key] = _Open(dataset, GeoBox.from_rio(dataset))
-    while len(files) > MAX_OPEN:
+    options = {} if overview is None else {"overview_level": overview}
+    dataset = rasterio.open(href, **options)
+    levels = () if overview is not None else tuple(dataset.overviews(1))
+    files[key] = _Open(dataset, GeoBox.from_rio(dataset), levels)
+    while len(files) > _most_open():
         files.popitem(last=False)[1].dataset.close()
     return files[key]
+
+
+@lru_cache(maxsize=1)
+def _most_open() -> int:
+    """Files that a thread may hold: a share of what the system allows the process."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    threads = os.cpu_count() or 1
+    return max(16, min(_MOST_OPEN, allowed // (2 * threads)))
 
 
 def _version(href: str) -> tuple[int, ...]:
@@ -118,6 +155,34 @@ def _version(href: str) -> tuple[int, ...]:
         return ()
     status = os.stat(href)
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _fitting_overview(source: _Open, href: str, target: GeoBox) -> _Open:
+    """Open the coarsest overview that is not coarser than the target."""
+    if not source.overviews:
+        return source
+    ratio = _coarseness(source.geobox, target) * (1 + _SAME_SIZE)
+    fitting = [i for i, factor in enumerate(source.overviews) if factor <= ratio]
+    return _open(href, fitting[-1]) if fitting else source
+
+
+def _coarseness(source: GeoBox, target: GeoBox) -> float:
+    """Side of the target's middle pixel in pixels of the source."""
+    if source.crs is None or target.crs is None:
+        raise RasterioError("the file has no CRS")
+    height, width = target.shape
+    centre = target.affine @ (width / 2, height / 2)
+    aside = target.affine @ (width / 2 + 1, height / 2)
+    if source.crs != target.crs:
+        transform = _transformer(str(target.crs), str(source.crs)).transform
+        centre, aside = transform(*centre), transform(*aside)
+    distance = np.hypot(aside[0] - centre[0], aside[1] - centre[1])
+    return float(distance / abs(source.resolution.x))
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def _placement(source: GeoBox, target: GeoBox) -> _Placement | None:
@@ -136,62 +201,59 @@ def _placement(source: GeoBox, target: GeoBox) -> _Placement | None:
     return _Placement(factor, round(column), round(row))
 
 
-def _read_window(dataset: DatasetReader, geobox: GeoBox, at: _Placement) -> Pixels:
+def _read_window(
+    dataset: DatasetReader, geobox: GeoBox, at: _Placement, *, fill: float
+) -> Plane:
     height, width = geobox.shape
-    # Whole source pixels around the target, cut to it after replication.
+    # Whole source pixels around the block.
     left, top = at.column // at.factor, at.row // at.factor
     right = -(-(at.column + width) // at.factor)
     bottom = -(-(at.row + height) // at.factor)
-    coarse = _read_padded(dataset, left, top, right=right, bottom=bottom)
-    if at.factor == 1:
-        return coarse
-    fine = coarse.repeat(at.factor, axis=0).repeat(at.factor, axis=1)
-    y, x = at.row - top * at.factor, at.column - left * at.factor
-    return fine[y : y + height, x : x + width]
+    pixels = _read_padded(dataset, left, top, right=right, bottom=bottom, fill=fill)
+    column, row = at.column - left * at.factor, at.row - top * at.factor
+    return Plane(pixels, at.factor, row, column)
 
 
 def _read_padded(
-    dataset: DatasetReader, left: int, top: int, *, right: int, bottom: int
+    dataset: DatasetReader,
+    left: int,
+    top: int,
+    *,
+    right: int,
+    bottom: int,
+    fill: float,
 ) -> Pixels:
-    """Read a window that may reach past the file's edges; there it is nodata."""
+    """Read a window that may reach past the file's edges; there it is `fill`."""
     x0, x1 = max(left, 0), min(right, dataset.width)
     y0, y1 = max(top, 0), min(bottom, dataset.height)
-    padded = np.zeros((bottom - top, right - left), dataset.dtypes[0])
-    if x0 >= x1 or y0 >= y1:
-        return padded
-    pixels: Pixels = dataset.read(1, window=Window(x0, y0, x1 - x0, y1 - y0))
-    if pixels.shape == padded.shape:
-        return pixels
-    padded[y0 - top : y1 - top, x0 - left : x1 - left] = pixels
+    inside = x0 < x1 and y0 < y1
+    if inside and (x1 - x0, y1 - y0) == (right - left, bottom - top):
+        whole: Pixels = dataset.read(1, window=Window(x0, y0, x1 - x0, y1 - y0))
+        return whole
+    padded = np.full((bottom - top, right - left), fill, dataset.dtypes[0])
+    if inside:
+        pixels = dataset.read(1, window=Window(x0, y0, x1 - x0, y1 - y0))
+        padded[y0 - top : y1 - top, x0 - left : x1 - left] = pixels
     return padded
 
 
-def _read_warped(source: _Open, geobox: GeoBox, kind: Kind) -> Pixels:
+def _read_warped(source: _Open, geobox: GeoBox, band: Band, kind: Kind) -> Pixels:
     with WarpedVRT(
         source.dataset,
         crs=str(geobox.crs),
         transform=geobox.affine,
         width=geobox.width,
         height=geobox.height,
-        src_nodata=_NODATA,
-        nodata=_NODATA,
-        resampling=_resampling(source.geobox, geobox, kind),
+        src_nodata=band.nodata,
+        nodata=band.nodata,
+        resampling=_resampling(_coarseness(source.geobox, geobox), kind),
     ) as warped:
         pixels: Pixels = warped.read(1)
     return pixels
 
 
-def _resampling(source: GeoBox, target: GeoBox, kind: Kind) -> Resampling:
-    if source.crs is None:
-        raise RasterioError("the file has no CRS")
-    seen, _, _ = calculate_default_transform(
-        str(target.crs),
-        str(source.crs),
-        target.width,
-        target.height,
-        *target.boundingbox.bbox,
-    )
-    coarser = seen.a >= 2 * source.resolution.x
+def _resampling(coarseness: float, kind: Kind) -> Resampling:
+    coarser = coarseness >= 2
     if kind == "classes":
         return Resampling.mode if coarser else Resampling.nearest
     return Resampling.average if coarser else Resampling.bilinear

@@ -2,22 +2,25 @@
 
 | variable | dims | dtype | meaning |
 |---|---|---|---|
-| ndvi | time, y, x | int16 * 1e-4 | median of the step's clear observations |
+| an index, as ndvi | time, y, x | int16 * its scale | composite of a step |
 | clear_count | time, y, x | uint8 | clear observations, by scene class alone |
-| ndvi_smooth | time, y, x | int16 * 1e-4 | smoothed, from first to last composite |
+| an index + _smooth | time, y, x | int16 * its scale | from first to last composite |
 | sos, pos, eos | y, x | int16 | start, peak, end in days since `start` |
-| peak | y, x | int16 * 1e-4 | smoothed NDVI at `pos` |
-| integral | y, x | int16 * 0.01 | NDVI days above zero from `sos` to `eos` |
+| los | y, x | int16 | length, from start to end, in days |
+| peak, base, amplitude | y, x | int16 * the scale | at `pos`, around it, and between |
+| integral | y, x | int16 * 100 scales | index days above zero from `sos` to `eos` |
 
 Nodata is -32768, everywhere for a pixel never clear; a pixel with fewer than three
-composites has no smooth series and no season. Attributes follow CF, so that
-`xr.decode_cf` gives numbers and dates.
+composites has no smooth series and no season. With two seasons the variables over y, x
+have a first dim `season`. Attributes follow CF, so that `xr.decode_cf` gives numbers
+and dates.
 """
 
+import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any, get_args
 
 import dask.array as da
 import numpy as np
@@ -27,41 +30,42 @@ from dask.delayed import delayed
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
-from raster.block import INTEGRAL_SCALE, NDVI_SCALE, NODATA, Recipe, season_block
-from raster.dekad import TimeStep, dekads
+from raster.block import CLEAR_COUNT, SMOOTH, Composite, Recipe, season_block
+from raster.composite import NODATA
+from raster.curve import INTEGRAL_STEPS, PHENOLOGY
 from raster.errors import GridInvalid, SettingInvalid
 from raster.grid import lonlat_bounds
-from raster.scene import SCENE_CLASS, Bounds, Observation, observations
+from raster.indices import Index, index_named
+from raster.selection import Bounds, Observation, Selection, select
+from raster.step import Step, TimeStep, dekads, months, spans
 
-SEASON_VARIABLES = (
-    "ndvi",
-    "clear_count",
-    "ndvi_smooth",
-    "sos",
-    "pos",
-    "eos",
-    "peak",
-    "integral",
-)
+SEASON_VARIABLES = ("ndvi", CLEAR_COUNT, "ndvi_smooth", *PHENOLOGY)
 
-# The others hold one value a pixel.
 # Follows a crop's rise and fall over dekads; 10 would cut a tenth off its peak.
 SMOOTHING = 1.0
 
 # Share of the amplitude at start and end of season, as HR-VPP has it.
 THRESHOLD = 0.25
 
-_OVER_TIME = ("ndvi", "clear_count", "ndvi_smooth")
+# Sides of a block, largest first: the largest holds whole blocks of 20 m files, so that
+# none is decoded twice; smaller ones for steps of very many observations.
+_SIDES = (1024, 512, 256, 128)
+_BLOCK_BYTES = 400_000_000
+
+_MOST_OBSERVATIONS = 255
+
+_DATES = ("sos", "pos", "eos")
 
 _NAMES = {
-    "ndvi": "median NDVI of the clear observations",
-    "clear_count": "clear observations",
-    "ndvi_smooth": "smoothed NDVI",
+    CLEAR_COUNT: "clear observations",
     "sos": "start of season",
     "pos": "peak of season",
     "eos": "end of season",
-    "peak": "smoothed NDVI at the peak of season",
-    "integral": "area under the smoothed NDVI from start to end of season",
+    "los": "length of season",
+    "peak": "smoothed {} at the peak of season",
+    "base": "mean of the lowest smoothed {} before and after the peak",
+    "amplitude": "smoothed {} at the peak above the base",
+    "integral": "area under the smoothed {} from start to end of season",
 }
 
 
@@ -71,42 +75,60 @@ def season(
     *,
     start: date,
     end: date,
-    variables: Sequence[str] = SEASON_VARIABLES,
-    step: Literal["dekad", "date"] = "dekad",
+    variables: Sequence[str | Index] = SEASON_VARIABLES,
+    step: Step = "dekad",
+    composite: Composite = "median",
+    index: str | Index = "ndvi",
+    seasons: int = 1,
     smoothing: float = SMOOTHING,
     threshold: float = THRESHOLD,
-    chunk: int = 512,
+    cloud_buffer: float = 0.0,
+    chunk: int | None = None,
 ) -> xr.Dataset:
-    """Season of a grid from Sentinel-2 L2A items, lazy on dask.
+    """Season of a grid from optical scenes, lazy on dask.
 
     One task a block reads all its dates once, and only the bands that are needed.
 
     Parameters
     ----------
     items
-        Scenes of any order, grid and CRS with single-band assets "B04", "B08" (uint16,
-        0 = nodata, scale and offset of the STAC raster extension) and "SCL". Items of
-        one UTC date are one observation.
+        Sentinel-2 L2A, Landsat Collection 2 Level 2 or HLS scenes of any order, grid
+        and CRS, see `raster.selection.select`. Items of one UTC date and mission are
+        one observation.
     geobox
         Grid of the result, any CRS.
     start, end
-        First and last acquisition date (UTC) taken, both included.
+        First and last acquisition date (UTC) taken, both included. A season may cross
+        the new year: dates count from `start`.
     variables
-        Any of `SEASON_VARIABLES`.
+        Names of the module's table, with any index of `raster.indices.INDICES`; an
+        `Index` of one's own stands for its composite.
     step
-        "dekad", or "date" for each acquisition date, which asks for ``smoothing=0``.
+        "dekad", "month", a number of days from `start` on, or "date" for each
+        acquisition date, which asks for ``smoothing=0``.
+    composite
+        "median", "max", or "best": the clear observation nearest the middle of the
+        step, all indices of a pixel from the same one.
+    index
+        Index whose smoothed series the season is found in.
+    seasons
+        1, or 2 to part the series at the valley between its two greatest seasons.
     smoothing
-        Lambda of the Whittaker smoother over the steps; 0 joins them by lines.
+        Lambda of the Whittaker smoother, which weighs each step by its clear
+        observations; 0 joins the steps by lines.
     threshold
         Share of the amplitude that marks start and end of season.
+    cloud_buffer
+        Metres by which clouds and their shadows are grown, in whole mask pixels.
     chunk
-        Block side in pixels; memory grows with its square times the steps.
+        Block side in pixels; by itself as large as keeps a block below 400 MB.
 
     Returns
     -------
     xr.Dataset
         The asked variables as in the module's table; `time` is the first day of a
-        step, attribute `simulated` is 1 if any scene is.
+        step. Attribute `simulated` is 1 if any scene is; `lineage` is JSON with the ids
+        of the scenes, the superseded ones left out, and the parameters.
 
     Raises
     ------
@@ -115,40 +137,41 @@ def season(
     SceneUnreadable
         A file is missing or damaged; when its block is computed.
     """
-    names = _checked_variables(variables)
     _check_settings(start, end, step=step, smoothing=smoothing, threshold=threshold)
-    _check_grid(geobox, chunk)
-    looks = observations(items, start=start, end=end, bands=_bands_for(names))
-    recipe = Recipe(names, _steps(looks, step, start, end), start, smoothing, threshold)
-    arrays = _lazy_arrays(geobox, looks, recipe, chunk)
-    attributes = {"step": step, "smoothing": smoothing, "threshold": threshold}
-    return _dataset(arrays, geobox, recipe).assign_attrs(
-        attributes, Conventions="CF-1.10", simulated=_any_simulated(looks)
+    _check_choices(composite, seasons=seasons, cloud_buffer=cloud_buffer)
+    names, indices, of_season = _asked(variables, index)
+    bands = dict.fromkeys(band for i in indices for band in i.program.bands)
+    selection = select(items, start=start, end=end, bands=tuple(bands))
+    recipe = Recipe(
+        variables=names,
+        indices=indices,
+        phenology_index=of_season.name,
+        steps=_steps(selection.observations, step, start, end),
+        start=start,
+        composite=composite,
+        smoothing=smoothing,
+        threshold=threshold,
+        seasons=seasons,
+        cloud_buffer=cloud_buffer,
+    )
+    side = _side(chunk, recipe, selection.observations)
+    _check_grid(geobox, side)
+    arrays = _lazy_arrays(geobox, selection.observations, recipe, side)
+    return _dataset(arrays, geobox, recipe, of_season).assign_attrs(
+        _lineage(selection, recipe, step)
     )
 
 
-def _any_simulated(looks: Sequence[Observation]) -> int:
-    # A number, since netCDF knows no booleans and the text "false" reads as true.
-    return int(any(scene.simulated for look in looks for scene in look.scenes))
-
-
-def _checked_variables(variables: Sequence[str]) -> tuple[str, ...]:
-    unknown = [name for name in variables if name not in SEASON_VARIABLES]
-    if unknown or not variables:
-        raise SettingInvalid(
-            f"unknown season variables {unknown}: choose at least one of "
-            f"{', '.join(SEASON_VARIABLES)}"
-        )
-    return tuple(dict.fromkeys(variables))
-
-
 def _check_settings(
-    start: date, end: date, *, step: str, smoothing: float, threshold: float
+    start: date, end: date, *, step: Step, smoothing: float, threshold: float
 ) -> None:
     if end < start:
         raise SettingInvalid(f"the season ends {end}, before it starts {start}")
-    if step not in {"dekad", "date"}:
-        raise SettingInvalid(f"unknown step {step!r}: choose 'dekad' or 'date'")
+    if isinstance(step, str) and step not in {"dekad", "month", "date"}:
+        raise SettingInvalid(
+            f"unknown step {step!r}: choose 'dekad', 'month', 'date' or a number of "
+            "days"
+        )
     # Beyond a million the float64 elimination itself starts to lose digits.
     if not 0 <= smoothing <= 1e6:
         raise SettingInvalid(f"smoothing {smoothing}: choose from 0 to 1e6")
@@ -161,6 +184,68 @@ def _check_settings(
         raise SettingInvalid(f"threshold {threshold}: choose between 0 and 1")
 
 
+def _check_choices(composite: str, *, seasons: int, cloud_buffer: float) -> None:
+    if composite not in get_args(Composite):
+        raise SettingInvalid(
+            f"unknown composite {composite!r}: choose 'median', 'max' or 'best'"
+        )
+    if seasons not in {1, 2}:
+        raise SettingInvalid(f"{seasons} seasons: choose 1 or 2")
+    if not 0 <= cloud_buffer <= 1000:
+        raise SettingInvalid(f"cloud buffer of {cloud_buffer} m: choose from 0 to 1000")
+
+
+def _asked(
+    variables: Sequence[str | Index], index: str | Index
+) -> tuple[tuple[str, ...], tuple[Index, ...], Index]:
+    """Names of the results, the indices they need, and that of the seasons."""
+    of_season = index if isinstance(index, Index) else index_named(index)
+    own = {i.name: i for i in (*variables, index) if isinstance(i, Index)}
+    names = [v.name if isinstance(v, Index) else v for v in variables]
+    if not names:
+        raise SettingInvalid("no season variables: ask for at least one, as 'ndvi'")
+    needed = {}
+    for name in names:
+        if name in PHENOLOGY:
+            needed[of_season.name] = of_season
+        elif name != CLEAR_COUNT:
+            base = name.removesuffix(SMOOTH)
+            needed[base] = own.get(base) or index_named(base)
+    return tuple(dict.fromkeys(names)), tuple(needed.values()), of_season
+
+
+def _steps(
+    looks: Sequence[Observation], step: Step, start: date, end: date
+) -> tuple[TimeStep, ...]:
+    if step == "dekad":
+        return dekads(start, end)
+    if step == "month":
+        return months(start, end)
+    if step == "date":
+        days = dict.fromkeys(look.acquired for look in looks)
+        return tuple(TimeStep(day, day) for day in days)
+    return spans(start, end, days=int(step))
+
+
+def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> int:
+    """Side of a block: as asked, or the largest that keeps its arrays small."""
+    most = max(
+        sum(step.start <= look.acquired <= step.end for look in looks)
+        for step in recipe.steps
+    )
+    if most > _MOST_OBSERVATIONS:
+        raise SettingInvalid(
+            f"a step with {most} observations: choose shorter steps, at most "
+            f"{_MOST_OBSERVATIONS} can be counted"
+        )
+    if chunk is not None:
+        return chunk
+    a_step = 3 * len(recipe.indices) + 2 * len(recipe.variables)
+    pixel = len(recipe.steps) * a_step + 4 * most * len(recipe.indices)
+    fitting = [side for side in _SIDES if side * side * pixel <= _BLOCK_BYTES]
+    return fitting[0] if fitting else _SIDES[-1]
+
+
 def _check_grid(geobox: GeoBox, chunk: int) -> None:
     if geobox.crs is None:
         raise GridInvalid("the grid has no CRS: build it with raster.grid.geobox_for")
@@ -168,16 +253,36 @@ def _check_grid(geobox: GeoBox, chunk: int) -> None:
         raise SettingInvalid(f"chunk {chunk}: choose at least 1 pixel")
 
 
-def _bands_for(names: tuple[str, ...]) -> tuple[str, ...]:
-    return (SCENE_CLASS,) if names == ("clear_count",) else ("B04", "B08", SCENE_CLASS)
-
-
-def _steps(
-    looks: Sequence[Observation], step: str, start: date, end: date
-) -> tuple[TimeStep, ...]:
-    if step == "dekad":
-        return dekads(start, end)
-    return tuple(TimeStep(look.acquired, look.acquired) for look in looks)
+def _lineage(selection: Selection, recipe: Recipe, step: Step) -> dict[str, Any]:
+    """Attributes that say what the season was made of, and how."""
+    parameters = {
+        "step": step,
+        "composite": recipe.composite,
+        "index": recipe.phenology_index,
+        "formulas": {index.name: index.formula for index in recipe.indices},
+        "seasons": recipe.seasons,
+        "smoothing": recipe.smoothing,
+        "threshold": recipe.threshold,
+        "cloud_buffer": recipe.cloud_buffer,
+    }
+    scenes = [scene for look in selection.observations for scene in look.scenes]
+    told = {
+        "scenes": [scene.item_id for scene in scenes],
+        "superseded": [
+            {"item": old.item_id, "by": old.by, "reason": old.reason}
+            for old in selection.superseded
+        ],
+        "parameters": parameters,
+    }
+    return {
+        "Conventions": "CF-1.10",
+        "step": step,
+        "smoothing": recipe.smoothing,
+        "threshold": recipe.threshold,
+        # A number, since netCDF knows no booleans and the text "false" reads as true.
+        "simulated": int(any(scene.simulated for scene in scenes)),
+        "lineage": json.dumps(told, ensure_ascii=False),
+    }
 
 
 def _lazy_arrays(
@@ -205,15 +310,22 @@ def _lazy_block(
     near = tuple(_looks_near(looks, lonlat_bounds(geobox)))
     # A partial, because dask would walk through every argument looking for its own.
     task = delayed(partial(season_block, geobox, near, recipe), pure=False)()
-    cube = (len(recipe.steps), *geobox.shape)
+    sizes = {"time": len(recipe.steps), "season": recipe.seasons}
     return {
         name: da.from_delayed(  # type: ignore[no-untyped-call]
             task[name],
-            shape=cube if name in _OVER_TIME else cube[1:],
-            dtype=np.uint8 if name == "clear_count" else np.int16,
+            shape=(*(sizes[dim] for dim in _first_dims(name, recipe)), *geobox.shape),
+            dtype=np.uint8 if name == CLEAR_COUNT else np.int16,
         )
         for name in recipe.variables
     }
+
+
+def _first_dims(name: str, recipe: Recipe) -> tuple[str, ...]:
+    """Dims of a variable before y and x."""
+    if name not in PHENOLOGY:
+        return ("time",)
+    return ("season",) if recipe.seasons > 1 else ()
 
 
 def _looks_near(looks: Sequence[Observation], bounds: Bounds) -> Iterator[Observation]:
@@ -231,15 +343,18 @@ def _overlap(scene: Bounds | None, block: Bounds) -> bool:
 
 
 def _dataset(
-    arrays: Mapping[str, da.Array], geobox: GeoBox, recipe: Recipe
+    arrays: Mapping[str, da.Array], geobox: GeoBox, recipe: Recipe, of_season: Index
 ) -> xr.Dataset:
     coordinates: dict[Hashable, Any] = dict(xr_coords(geobox, always_yx=True))
-    variables = {}
-    for name, array in arrays.items():
-        dims = ("time", "y", "x") if name in _OVER_TIME else ("y", "x")
-        variables[name] = xr.Variable(dims, array, _attributes(name, recipe.start))
-    if any(name in _OVER_TIME for name in arrays):
+    dims = {name: (*_first_dims(name, recipe), "y", "x") for name in arrays}
+    variables = {
+        name: xr.Variable(dims[name], array, _attributes(name, recipe, of_season))
+        for name, array in arrays.items()
+    }
+    if any("time" in found for found in dims.values()):
         coordinates.update(_time_coordinates(recipe.steps))
+    if any("season" in found for found in dims.values()):
+        coordinates["season"] = xr.Variable("season", [1, 2])
     return xr.Dataset(variables, coords=coordinates)
 
 
@@ -256,17 +371,25 @@ def _time_coordinates(steps: Sequence[TimeStep]) -> dict[str, xr.Variable]:
     }
 
 
-def _attributes(name: str, start: date) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        "long_name": _NAMES[name],
-        "units": "1",
-        "grid_mapping": "spatial_ref",
-    }
-    if name == "clear_count":
-        return attributes
+def _attributes(name: str, recipe: Recipe, of_season: Index) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"units": "1", "grid_mapping": "spatial_ref"}
+    if name == CLEAR_COUNT:
+        return attributes | {"long_name": _NAMES[name]}
     attributes["_FillValue"] = np.int16(NODATA)
-    if name in {"sos", "pos", "eos"}:
-        return attributes | {"units": f"days since {start.isoformat()}"}
+    if name in PHENOLOGY:
+        attributes["long_name"] = _NAMES[name].format(of_season.name.upper())
+        return attributes | _phenology_units(name, recipe.start, of_season.scale)
+    index = next(i for i in recipe.indices if i.name == name.removesuffix(SMOOTH))
+    text = "smoothed {}" if name.endswith(SMOOTH) else recipe.composite + " {}"
+    long_name = text.format(index.long_name or index.name)
+    return attributes | {"long_name": long_name, "scale_factor": index.scale}
+
+
+def _phenology_units(name: str, start: date, scale: float) -> dict[str, Any]:
+    if name in _DATES:
+        return {"units": f"days since {start.isoformat()}"}
+    if name == "los":
+        return {"units": "day"}
     if name == "integral":
-        return attributes | {"units": "day", "scale_factor": INTEGRAL_SCALE}
-    return attributes | {"scale_factor": NDVI_SCALE}
+        return {"units": "day", "scale_factor": scale * INTEGRAL_STEPS}
+    return {"scale_factor": scale}

@@ -189,7 +189,8 @@ def test_scene_without_its_classes(archive: Archive) -> None:
     assert by_path.keys() == {path, path.with_name("SCL.tif")}
     assert (by_path[path].item_id, by_path[path].asset) == ("one", "SCL")
     assert english(by_path[path].problem) == (
-        "item one has no asset SCL (it has B04, B08): add the file to the item"
+        "item one has no asset SCL, qa_pixel or Fmask (it has B04, B08): add the file "
+        "to the item"
     )
 
 

@@ -45,30 +45,73 @@ def write_scene(
     item_id: str = "",
     calibration: Mapping[str, Any] = PLAIN,
     properties: Mapping[str, Any] | None = None,
+    others: Mapping[str, tuple[object, GeoBox]] | None = None,
 ) -> pystac.Item:
-    """Write B04, B08, SCL (arrays or one number for all) and give the item."""
+    """Write B04, B08, SCL and `others` (arrays, or one number for all) and the item."""
     geobox = geobox or grid()
-    scl_geobox = scl_geobox or geobox
-    moment = datetime.fromisoformat(when if "T" in when else f"{when}T02:30:00+00:00")
-    item = pystac.Item(
-        item_id or f"S2_{when[:10]}",
-        geometry=None,
-        bbox=list(lonlat_bounds(geobox)),
-        datetime=moment,
-        properties=dict(properties or {}),
-    )
-    for name, values, where in (
-        ("B04", red, geobox),
-        ("B08", nir, geobox),
-        ("SCL", scl, scl_geobox),
-    ):
+    bands = {
+        "B04": (red, geobox),
+        "B08": (nir, geobox),
+        "SCL": (scl, scl_geobox or geobox),
+        **(others or {}),
+    }
+    item = _item(item_id or f"S2_{when[:10]}", when, geobox, properties)
+    for name, (values, where) in bands.items():
+        dtype = np.uint8 if name == "SCL" else np.uint16
         path = folder / f"{item.id}_{name}.tif"
-        write_cog(path, _full(values, where, name), where, nodata=0)
+        write_cog(path, _full(values, where, dtype), where, nodata=0)
         fields = {} if name == "SCL" else dict(calibration)
         item.add_asset(name, pystac.Asset(str(path), extra_fields=fields))
     return item
 
 
-def _full(values: object, geobox: GeoBox, name: str) -> NDArray[Any]:
-    dtype = np.uint8 if name == "SCL" else np.uint16
+def write_hls(
+    folder: Path, when: str, *, red: object, nir: object, fmask: object = 0
+) -> pystac.Item:
+    """Write B04, B8A (int16, nodata -9999) and Fmask of an HLS S30 granule."""
+    item = _item(f"HLS.S30.T51TXJ.{when}.v2.0", when, grid(), None)
+    for name, values, dtype, nodata in (
+        ("B04", red, np.int16, -9999),
+        ("B8A", nir, np.int16, -9999),
+        ("Fmask", fmask, np.uint8, 255),
+    ):
+        path = folder / f"{item.id}_{name}.tif"
+        write_cog(path, _full(values, grid(), dtype), grid(), nodata=nodata)
+        item.add_asset(name, pystac.Asset(str(path)))
+    return item
+
+
+def write_landsat(
+    folder: Path, when: str, *, red: object, nir: object, qa: object = 21824
+) -> pystac.Item:
+    """Write red, nir08 and qa_pixel of a Landsat 9 Collection 2 scene."""
+    scaled = {"raster:bands": [{"scale": 0.0000275, "offset": -0.2}]}
+    item = _item("LC09_L2SP_118029_20260502_02_T1", when, grid(), None)
+    for name, values, nodata in (
+        ("red", red, 0),
+        ("nir08", nir, 0),
+        ("qa_pixel", qa, 1),
+    ):
+        path = folder / f"{item.id}_{name}.tif"
+        write_cog(path, _full(values, grid(), np.uint16), grid(), nodata=nodata)
+        fields = {} if name == "qa_pixel" else scaled
+        item.add_asset(name, pystac.Asset(str(path), extra_fields=fields))
+    return item
+
+
+def _item(
+    item_id: str, when: str, geobox: GeoBox, properties: Mapping[str, Any] | None
+) -> pystac.Item:
+    return pystac.Item(
+        item_id,
+        geometry=None,
+        bbox=list(lonlat_bounds(geobox)),
+        datetime=datetime.fromisoformat(
+            when if "T" in when else f"{when}T02:30:00+00:00"
+        ),
+        properties=dict(properties or {}),
+    )
+
+
+def _full(values: object, geobox: GeoBox, dtype: Any) -> NDArray[Any]:
     return np.broadcast_to(np.asarray(values, dtype), geobox.shape).copy()

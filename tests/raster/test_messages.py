@@ -3,11 +3,13 @@
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pystac
 import pytest
 
 from raster.cog import write_cog
@@ -21,9 +23,8 @@ from raster.errors import (
     WriteFailed,
 )
 from raster.reader import read_band
-from raster.scene import Band, acquired_on, observations, scene_of
-from tests.raster.scenes import grid
-from tests.raster.test_scene import make_item
+from raster.selection import Band, acquired_on, scene_of, select
+from tests.raster.scenes import PLAIN, grid, write_scene
 
 Deed = Callable[[Path, pytest.MonkeyPatch], object]
 
@@ -34,8 +35,12 @@ def _read_nothing(folder: Path, _: pytest.MonkeyPatch) -> None:
     read_band(Band("an-item", str(folder / "a.tif"), None), grid(), kind="classes")
 
 
-def _forget_time(_: Path, __: pytest.MonkeyPatch) -> None:
-    item = make_item()
+def _scene(folder: Path, calibration: Mapping[str, Any] = PLAIN) -> pystac.Item:
+    return write_scene(folder, "2026-05-01", red=1, nir=1, calibration=calibration)
+
+
+def _forget_time(folder: Path, _: pytest.MonkeyPatch) -> None:
+    item = _scene(folder)
     item.datetime = None
     acquired_on(item)
 
@@ -56,9 +61,9 @@ def _fill_disk(folder: Path, patch: pytest.MonkeyPatch) -> None:
     ("error", "deed"),
     [
         (SceneUnreadable, _read_nothing),
-        (OffsetUnknown, lambda *_: scene_of(make_item(red={}), ["B04"])),
-        (AssetMissing, lambda *_: scene_of(make_item(), ["B11"])),
-        (NoScenes, lambda *_: observations([], start=MAY, end=MAY, bands=["SCL"])),
+        (OffsetUnknown, lambda folder, _: scene_of(_scene(folder, {}), ["R"])),
+        (AssetMissing, lambda folder, _: scene_of(_scene(folder), ["S1"])),
+        (NoScenes, lambda *_: select([], start=MAY, end=MAY, bands=[])),
         (NoScenes, _forget_time),
         (WriteFailed, lambda folder, _: _write(folder / "no" / "a.tif")),
         (DiskFull, _fill_disk),

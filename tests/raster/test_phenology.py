@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from raster.phenology import season_dates, season_integral
+from raster.phenology import season_dates
 
 nan = np.nan
 TIMES = np.array([0, 10, 20, 30, 40, 50, 60], np.float32)
@@ -71,17 +71,47 @@ def test_start_peak_and_end_stand_in_order(values: list[float], share: float) ->
 
 
 def test_integral_of_a_triangle_between_its_dates() -> None:
-    series = column(0, 0, 0, 1, 0, 0, 0)
-    sos, eos = np.array([22.5], np.float32), np.array([35], np.float32)
+    dates = season_dates(column(0, 0, 0, 1, 0, 0, 0), TIMES, threshold=0.25)
 
-    area = season_integral(series, TIMES, sos, eos)
-
-    # From 0.25 up to 1 over 7.5 days, then down to 0.5 over 5 days.
-    assert area[0] == pytest.approx(0.625 * 7.5 + 0.75 * 5)
+    # From 0.25 up to 1 and down again, 7.5 days on each side of the peak.
+    assert (dates.sos[0], dates.eos[0]) == (22.5, 37.5)
+    assert dates.integral[0] == pytest.approx(0.625 * 15)
 
 
-def test_integral_counts_nothing_below_zero_and_needs_both_dates() -> None:
-    series = np.repeat(column(-1, -1, -1, -1, -1, -1, -1), 2, axis=1)
-    sos, eos = np.array([5, nan], np.float32), np.array([55, 55], np.float32)
+def test_integral_counts_nothing_below_zero() -> None:
+    series = column(-1, -1, -1, 0.5, -1, -1, -1)
 
-    np.testing.assert_array_equal(season_integral(series, TIMES, sos, eos), [0, nan])
+    dates = season_dates(series, TIMES, threshold=0.25)
+
+    # Level -0.625, crossed 7.5 days from the peak; above zero for the nearest third.
+    assert (dates.sos[0], dates.eos[0]) == (22.5, 37.5)
+    # Each value below zero counts as zero before lines are drawn: 0 to 0.5 in 10 days.
+    assert dates.integral[0] == pytest.approx(2 * (0.125 + 0.5) / 2 * 7.5)
+
+
+def test_base_is_the_mean_of_both_sides_lows() -> None:
+    dates = season_dates(
+        column(0.2, 0.1, 0.4, 0.8, 0.6, 0.3, 0.4), TIMES, threshold=0.25
+    )
+
+    assert dates.base[0] == pytest.approx(0.2)
+
+
+def test_without_both_dates_there_is_no_base_and_no_integral() -> None:
+    dates = season_dates(
+        column(nan, nan, 0.9, 0.5, 0.1, nan, nan), TIMES, threshold=0.25
+    )
+
+    assert np.isnan([dates.base[0], dates.integral[0]]).all()
+
+
+@given(st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_a_season_is_found_alike_wherever_it_stands(pixels: int, seed: int) -> None:
+    series = np.random.default_rng(seed).uniform(0, 1, (7, pixels)).astype(np.float32)
+
+    all_dates = season_dates(series, TIMES, threshold=0.25)
+    alone = season_dates(series[:, -1:], TIMES, threshold=0.25)
+
+    for name in ("sos", "pos", "eos", "peak", "base", "integral"):
+        last = getattr(all_dates, name)[-1:]
+        np.testing.assert_array_equal(last, getattr(alone, name))

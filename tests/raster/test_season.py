@@ -303,9 +303,14 @@ def test_no_scenes_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"variables": ["ndvi", "evi"]}, r"unknown season variables \['evi'\]"),
-        ({"variables": []}, "choose at least one"),
-        ({"step": "month"}, "unknown step 'month'"),
+        ({"variables": ["ndvi", "evj"]}, "no index 'evj': choose from evi"),
+        ({"variables": []}, "ask for at least one"),
+        ({"step": "week"}, "unknown step 'week'"),
+        ({"step": 0}, "steps of 0 days"),
+        ({"composite": "mean"}, "unknown composite 'mean'"),
+        ({"seasons": 3}, "3 seasons"),
+        ({"cloud_buffer": -1}, "cloud buffer of -1 m"),
+        ({"index": "clear_count"}, "no index 'clear_count'"),
         ({"step": "date"}, "use step='dekad', or smoothing=0"),
         ({"smoothing": -1}, "smoothing -1"),
         ({"threshold": 0}, "threshold 0"),

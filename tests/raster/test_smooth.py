@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from raster.smooth import interpolate, observed_span, whittaker
+from raster.errors import SettingInvalid
+from raster.smooth import interpolate, whittaker
 
 nan = np.nan
 
@@ -70,10 +71,58 @@ def test_interpolation_joins_values_over_uneven_times() -> None:
     np.testing.assert_allclose(filled[:, 0], [nan, 0.2, 0.3, 0.6, 0.8, nan], rtol=1e-6)
 
 
-def test_observed_span_reaches_from_first_to_last_value() -> None:
-    series = np.array([[nan, 1], [1, nan], [nan, nan], [1, nan], [nan, nan]])
+@given(st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_a_series_is_smoothed_alike_wherever_it_stands(pixels: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    series = rng.uniform(0, 1, (9, pixels)).astype(np.float32)
+    series[rng.uniform(size=series.shape) < 0.3] = nan
 
-    span = observed_span(series.astype(np.float32))
+    smooth = whittaker(series, smoothing=2.0)
 
-    assert span[:, 0].tolist() == [False, True, True, True, False]
-    assert span[:, 1].tolist() == [True, False, False, False, False]
+    alone = whittaker(series[:, -1:], smoothing=2.0)
+    np.testing.assert_array_equal(smooth[:, -1:], alone)
+
+
+def test_a_weight_of_two_counts_as_two_observations() -> None:
+    series = np.array([[0.2], [0.8], [0.1], [0.7], [0.4]], np.float32)
+    weights = np.array([[1], [2], [1], [3], [0]], np.uint8)
+
+    smooth = whittaker(series, smoothing=3.0, weights=weights)
+
+    # numpy.linalg.solve of (W + 3 D'D) z = W y.
+    differences = np.diff(np.eye(5), n=2, axis=0)
+    system = np.diag([1.0, 2, 1, 3, 0]) + 3 * differences.T @ differences
+    expected = np.linalg.solve(system, weights[:, 0] * series[:, 0].astype(float))
+    np.testing.assert_allclose(smooth[:, 0], expected, atol=1e-6)
+
+
+def test_what_has_no_weight_changes_nothing() -> None:
+    series = np.array([[0.2], [0.8], [0.1], [0.7]], np.float32)
+    weights = np.array([[1], [0], [1], [1]], np.uint8)
+    other = series.copy()
+    other[1] = 1e6
+
+    np.testing.assert_array_equal(
+        whittaker(series, smoothing=1.0, weights=weights),
+        whittaker(other, smoothing=1.0, weights=weights),
+    )
+
+
+def test_a_long_gap_costs_no_digits() -> None:
+    series = np.full((73, 1), nan, np.float32)
+    series[[0, 3, 70, 72], 0] = [0.2, 0.3, 0.6, 0.5]
+
+    smooth = whittaker(series, smoothing=1e4)
+
+    expected = sparse_whittaker(series[:, 0], 1e4)
+    np.testing.assert_allclose(smooth[:, 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("smoothing", "rows"), [(0, 5), (-1, 5), (1, 4)])
+def test_settings_out_of_range_are_refused(smoothing: float, rows: int) -> None:
+    with pytest.raises(SettingInvalid, match="one weight a value"):
+        whittaker(
+            np.zeros((5, 1), np.float32),
+            smoothing=smoothing,
+            weights=np.ones((rows, 1), np.uint8),
+        )

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raster.dekad import TimeStep, dekad_of, dekads
+from raster.errors import SettingInvalid
+from raster.step import TimeStep, dekad_of, dekads, months, spans
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,35 @@ def test_dekads_follow_each_other_without_gap(start: date, days: int) -> None:
         assert after.start - before.end == timedelta(days=1)
     assert steps[0].start <= start
     assert steps[-1].end >= start + timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end"),
+    [
+        (date(2024, 2, 9), date(2024, 2, 1), date(2024, 2, 29)),
+        (date(2026, 12, 31), date(2026, 12, 1), date(2026, 12, 31)),
+    ],
+)
+def test_a_month_is_whole(day: date, start: date, end: date) -> None:
+    assert months(day, day) == (TimeStep(start, end),)
+
+
+def test_months_cross_the_new_year() -> None:
+    starts = [step.start for step in months(date(2025, 11, 30), date(2026, 1, 1))]
+
+    assert starts == [date(2025, 11, 1), date(2025, 12, 1), date(2026, 1, 1)]
+
+
+def test_spans_run_from_the_first_day_and_hold_the_last() -> None:
+    steps = spans(date(2026, 5, 1), date(2026, 5, 17), days=8)
+
+    assert steps == (
+        TimeStep(date(2026, 5, 1), date(2026, 5, 8)),
+        TimeStep(date(2026, 5, 9), date(2026, 5, 16)),
+        TimeStep(date(2026, 5, 17), date(2026, 5, 24)),
+    )
+
+
+def test_spans_of_no_days_are_refused() -> None:
+    with pytest.raises(SettingInvalid, match="steps of 0 days"):
+        spans(date(2026, 5, 1), date(2026, 5, 17), days=0)
