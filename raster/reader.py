@@ -12,7 +12,6 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -22,6 +21,7 @@ from rasterio.windows import Window
 from raster.errors import SceneUnreadable
 from raster.plane import Plane
 from raster.selection import Band
+from raster.warp import mapping, sample, transformer
 
 Kind = Literal["reflectance", "classes"]
 Pixels = NDArray[Any]
@@ -38,6 +38,9 @@ _SAME_SIZE = 1e-6
 _SAME_EDGE = 1e-3
 
 _METRES_PER_DEGREE = 111_320
+
+# From here on a pixel of the grid is the mean of many of the file.
+_MUCH_COARSER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +177,10 @@ def _coarseness(source: GeoBox, target: GeoBox) -> float:
     centre = target.affine @ (width / 2, height / 2)
     aside = target.affine @ (width / 2 + 1, height / 2)
     if source.crs != target.crs:
-        transform = _transformer(str(target.crs), str(source.crs)).transform
+        transform = transformer(str(target.crs), str(source.crs)).transform
         centre, aside = transform(*centre), transform(*aside)
     distance = np.hypot(aside[0] - centre[0], aside[1] - centre[1])
     return float(distance / abs(source.resolution.x))
-
-
-@lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> Transformer:
-    return Transformer.from_crs(source, target, always_xy=True)
 
 
 def _placement(source: GeoBox, target: GeoBox) -> _Placement | None:
@@ -238,22 +236,48 @@ def _read_padded(
 
 
 def _read_warped(source: _Open, geobox: GeoBox, band: Band, kind: Kind) -> Pixels:
+    if _coarseness(source.geobox, geobox) >= _MUCH_COARSER:
+        return _read_reduced(source.dataset, geobox, band, kind)
+    way = mapping(source.geobox, geobox)
+    left, top, right, bottom = _within(way.window, source.dataset)
+    return sample(
+        _read_padded(
+            source.dataset, left, top, right=right, bottom=bottom, fill=band.nodata
+        ),
+        way,
+        (geobox.shape[0], geobox.shape[1]),
+        left=left,
+        top=top,
+        nodata=band.nodata,
+        saturated=band.saturated,
+        blend=kind == "reflectance",
+    )
+
+
+def _within(
+    window: tuple[int, int, int, int], dataset: DatasetReader
+) -> tuple[int, int, int, int]:
+    """Cut a window to the file; one that misses it is empty."""
+    left, top, right, bottom = window
+    left, top = max(left, 0), max(top, 0)
+    right, bottom = min(right, dataset.width), min(bottom, dataset.height)
+    return left, top, max(left, right), max(top, bottom)
+
+
+def _read_reduced(
+    dataset: DatasetReader, geobox: GeoBox, band: Band, kind: Kind
+) -> Pixels:
+    """Read a file much finer than the grid, which has no overview that fits."""
+    majority = kind == "classes"
     with WarpedVRT(
-        source.dataset,
+        dataset,
         crs=str(geobox.crs),
         transform=geobox.affine,
         width=geobox.width,
         height=geobox.height,
         src_nodata=band.nodata,
         nodata=band.nodata,
-        resampling=_resampling(_coarseness(source.geobox, geobox), kind),
+        resampling=Resampling.mode if majority else Resampling.average,
     ) as warped:
         pixels: Pixels = warped.read(1)
     return pixels
-
-
-def _resampling(coarseness: float, kind: Kind) -> Resampling:
-    coarser = coarseness >= 2
-    if kind == "classes":
-        return Resampling.mode if coarser else Resampling.nearest
-    return Resampling.average if coarser else Resampling.bilinear

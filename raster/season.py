@@ -240,7 +240,8 @@ def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> in
         )
     if chunk is not None:
         return chunk
-    a_step = 3 * len(recipe.indices) + 2 * len(recipe.variables)
+    series = sum(name.endswith(SMOOTH) for name in recipe.variables)
+    a_step = 3 * len(recipe.indices) + 2 * series + (CLEAR_COUNT in recipe.variables)
     pixel = len(recipe.steps) * a_step + 4 * most * len(recipe.indices)
     fitting = [side for side in _SIDES if side * side * pixel <= _BLOCK_BYTES]
     return fitting[0] if fitting else _SIDES[-1]
