@@ -91,6 +91,19 @@ class _Cubes:
     clear_count: Byte
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What stays the same for all scenes of a block."""
+
+    geobox: GeoBox
+    recipe: Recipe
+    formulas: Formulas
+
+    @property
+    def is_best(self) -> bool:
+        return self.recipe.composite == "best"
+
+
 def season_block(
     geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe
 ) -> dict[str, NDArray[Any]]:
@@ -150,11 +163,13 @@ def _composites(geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe) ->
         {index.name: np.empty(cube, np.uint8) for index in recipe.indices},
         np.zeros(cube if CLEAR_COUNT in recipe.variables else (0, 0), np.uint8),
     )
-    most = 1 if recipe.composite == "best" else max(map(len, grouped))
-    observations = np.empty((most, len(recipe.indices), cube[1]), np.float32)
+    job = _Job(geobox, recipe, Formulas(recipe.indices))
+    layers = 1 if job.is_best else max(map(len, grouped))
+    # One buffer for all steps: memory grows with the busiest step, not the season.
+    observations = np.empty((layers, len(recipe.indices), cube[1]), np.float32)
     for number, step_looks in enumerate(grouped):
         count = cubes.clear_count[number] if cubes.clear_count.size else None
-        filled = _observe(step_looks, geobox, recipe, observations, count)
+        filled = _observe(step_looks, job, observations, count)
         _composite(observations[:filled], recipe, cubes, number)
     return cubes
 
@@ -170,31 +185,35 @@ def _looks_of(
 
 
 def _observe(
-    looks: Sequence[Observation],
-    geobox: GeoBox,
-    recipe: Recipe,
-    observations: Float,
-    count: Byte | None,
+    looks: Sequence[Observation], job: _Job, observations: Float, count: Byte | None
 ) -> int:
-    """Fill one layer of `observations` a look, and say how many were of use."""
-    formulas, filled = Formulas(recipe.indices), 0
-    together = recipe.composite == "best"
+    """Fill one layer of `observations` a look, and tell how many were of use."""
+    filled = 0
     for look in looks:
-        seen: Byte | None = None
-        # The best pixel has one layer, which each further look only completes.
-        first = not (together and filled)
-        layer = observations[0 if together else filled]
-        for scene in look.scenes:
-            clear = _clear(scene, geobox, recipe.cloud_buffer)
-            seen = clear if seen is None else seen | clear
-            # Under full cloud nothing is wanted, and the large bands stay unread.
-            if formulas.indices and _is_wanted(clear, layer, first=first):
-                _add_scene(scene, geobox, clear, formulas, layer, first, together)
-                first = False
-        if count is not None and seen is not None:
+        # The best pixel has one layer: what a look leaves open the next completes.
+        completes = job.is_best and filled > 0
+        layer = observations[0 if job.is_best else filled]
+        seen, added = _add_look(look, job, layer, completes=completes)
+        if count is not None:
             count += seen
-        filled += not first and not (together and filled)
+        filled += added and not completes
     return filled
+
+
+def _add_look(
+    look: Observation, job: _Job, layer: Float, *, completes: bool
+) -> tuple[Byte, bool]:
+    """Put a look's scenes into a layer; where it was clear, and whether it was used."""
+    seen = np.zeros(layer.shape[1], np.uint8)
+    first = not completes
+    for scene in look.scenes:
+        clear = _clear(scene, job)
+        seen |= clear
+        # Under full cloud nothing is wanted, and the large bands stay unread.
+        if job.formulas.indices and _is_wanted(clear, layer, first=first):
+            _add_scene(scene, job, clear, layer, first=first)
+            first = False
+    return seen, not first
 
 
 def _is_wanted(clear: Byte, layer: Float, *, first: bool) -> bool:
@@ -203,35 +222,31 @@ def _is_wanted(clear: Byte, layer: Float, *, first: bool) -> bool:
     return bool(((layer == MISSING).any(axis=0) & (clear != 0)).any())
 
 
-def _clear(scene: Scene, geobox: GeoBox, cloud_buffer: float) -> Byte:
+def _clear(scene: Scene, job: _Job) -> Byte:
     """Clear-ground mask of a scene on the pixels of a block, uint8 (pixels,)."""
-    plane, margin = read_band(scene.mask, geobox, kind="classes", margin=cloud_buffer)
+    plane, margin = read_band(
+        scene.mask, job.geobox, kind="classes", margin=job.recipe.cloud_buffer
+    )
     clear = clear_mask(plane.pixels, kind=scene.mask_kind, grow=margin)
     if margin:
         clear = np.ascontiguousarray(clear[margin:-margin, margin:-margin])
     inner = Plane(clear, *plane.layout)
-    return stretched(inner, (geobox.shape[0], geobox.shape[1])).ravel()
+    return stretched(inner, (job.geobox.shape[0], job.geobox.shape[1])).ravel()
 
 
 def _add_scene(
-    scene: Scene,
-    geobox: GeoBox,
-    clear: Byte,
-    formulas: Formulas,
-    layer: Float,
-    first: bool,
-    together: bool,
+    scene: Scene, job: _Job, clear: Byte, layer: Float, *, first: bool
 ) -> None:
-    bands = [scene.bands[letter] for letter in formulas.bands]
+    bands = [scene.bands[letter] for letter in job.formulas.bands]
     observe_scene(
-        [read_band(band, geobox)[0] for band in bands],
+        [read_band(band, job.geobox)[0] for band in bands],
         bands,
         clear,
-        formulas,
+        job.formulas,
         layer,
-        width=geobox.shape[1],
+        width=job.geobox.shape[1],
         first=first,
-        together=together,
+        together=job.is_best,
     )
 
 
