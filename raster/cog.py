@@ -1,25 +1,31 @@
 """Cloud-optimised GeoTIFF: the only file form rasters take at rest."""
 
-import errno
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from threading import get_ident
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+import rasterio
+from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
+from rasterio import shutil as rasterio_shutil
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter, MemoryFile
+from rasterio.windows import Window
 
-from raster.errors import DiskFull, GridInvalid, WriteFailed
+from raster.errors import GridInvalid, SettingInvalid, WriteFailed
+from raster.files import probe, replace_file, reported, sync, write_failed
 
 BLOCK = 512
 
+Blocks = Iterable[tuple[tuple[slice, slice], NDArray[Any]]]
+Color = tuple[int, int, int] | tuple[int, int, int, int]
+
 # zstd level 1 writes 8x faster than deflate and reads 1.7x faster; the tile pool of
 # the caller brings the parallelism, so GDAL must not add threads of its own.
-_CREATION = {
+_COG = {
     "driver": "COG",
     "compress": "ZSTD",
     "level": 1,
@@ -31,6 +37,58 @@ _CREATION = {
     "bigtiff": "IF_SAFER",
 }
 
+# Tiles of the COG to come, so that the copy reads each of them once.
+_SCRATCH = {
+    "driver": "GTiff",
+    "tiled": True,
+    "blockxsize": BLOCK,
+    "blockysize": BLOCK,
+    "compress": "ZSTD",
+    "zstd_level": 1,
+    "sparse_ok": True,
+    "bigtiff": "IF_SAFER",
+}
+
+# Bytes: GDAL would otherwise take 5 % of the machine.
+_CACHE = 128 * 1024 * 1024
+
+_INTERPRETATIONS = {
+    "gray": (ColorInterp.gray,),
+    "rgb": (ColorInterp.red, ColorInterp.green, ColorInterp.blue),
+}
+
+
+class CogOptions(TypedDict, total=False):
+    """What else a COG can be told; every key may be left out.
+
+    Attributes
+    ----------
+    scale, offset
+        physical value = stored * scale + offset, written as band metadata.
+    units
+        Unit of the physical value, written as band metadata.
+    descriptions
+        One name a band.
+    overview_resampling
+        "average" (the default) for quantities, "mode" or "nearest" for classes.
+    tags
+        Dataset metadata, for example the run that made the raster.
+    colormap
+        Colour of each class, (red, green, blue) or with alpha, 0 to 255; one band of
+        uint8 or uint16 only.
+    colour
+        What the bands are to the eye: "gray" for one band, "rgb" for three.
+    """
+
+    scale: float | None
+    offset: float | None
+    units: str | None
+    descriptions: Sequence[str] | None
+    overview_resampling: Literal["average", "nearest", "mode"]
+    tags: Mapping[str, str] | None
+    colormap: Mapping[int, Color] | None
+    colour: Literal["gray", "rgb"] | None
+
 
 def write_cog(
     path: Path,
@@ -38,11 +96,8 @@ def write_cog(
     geobox: GeoBox,
     *,
     nodata: float | None,
-    scale: float | None = None,
-    offset: float | None = None,
-    descriptions: Sequence[str] | None = None,
-    overview_resampling: Literal["average", "nearest", "mode"] = "average",
-    tags: Mapping[str, str] | None = None,
+    mask: NDArray[np.bool_] | None = None,
+    **options: Unpack[CogOptions],
 ) -> None:
     """Write an array as a COG, completely or not at all.
 
@@ -56,113 +111,312 @@ def write_cog(
         Grid of the last two axes, any CRS.
     nodata
         Value that means "no data", left out of overviews; None for none.
-    scale, offset
-        physical value = stored * scale + offset, written as band metadata.
-    descriptions
-        One name a band.
-    overview_resampling
-        "average" for quantities, "mode" or "nearest" for classes.
-    tags
-        Dataset metadata, for example the run that made the raster.
+    mask
+        bool (y, x), True where the pixels count: stored as internal mask, with a
+        pixel of nodata as False whatever is given. None for no mask.
+    **options
+        As in `CogOptions`.
 
     Raises
     ------
     GridInvalid
-        Array, grid and descriptions do not fit together.
+        Array, grid, mask and descriptions do not fit together, or inside the mask
+        only some bands hold nodata: a TIFF's mask is that of all its bands.
+    SettingInvalid
+        Colours that the bands cannot have.
     DiskFull, WriteFailed
         Nothing was written; an older file at `path` is untouched.
     """
     bands = array[np.newaxis] if array.ndim == 2 else array
-    names = tuple(descriptions or ())
-    _check_shapes(path, bands, geobox, names)
-    profile = _profile(bands, geobox, nodata) | {
-        "overview_resampling": overview_resampling
-    }
+    _check_shapes(path, bands, geobox)
+    _check_options(path, len(bands), bands.dtype, options)
+    valid = None if mask is None else _valid(path, bands, mask, nodata)
+    profile = _COG | _profile(bands.shape, bands.dtype, geobox, nodata)
+    profile["overview_resampling"] = options.get("overview_resampling", "average")
     with MemoryFile() as memory:
         try:
             with memory.open(**profile) as target:
                 target.write(bands)
-                _describe(target, names, scale=scale, offset=offset)
-                target.update_tags(**(tags or {}))
+                if valid is not None:
+                    target.write_mask(valid)
+                _describe(target, options)
         except RasterioError as exc:
-            raise WriteFailed(
-                f"cannot encode {path}: {exc}. Check data type and nodata"
-                f" · 无法编码 {path}，请检查数据类型和 nodata",
-                path=path,
-            ) from exc
+            raise _not_encoded(path, exc) from exc
         # GDAL hides the errno of a failed write; bytes written here report it.
-        _replace(path, memory.getbuffer())
+        replace_file(path, memory.getbuffer())
+
+
+def write_cog_blocks(
+    path: Path,
+    blocks: Blocks,
+    geobox: GeoBox,
+    *,
+    dtype: DTypeLike,
+    nodata: float | None,
+    count: int = 1,
+    mask: bool = False,
+    threads: int = 1,
+    **options: Unpack[CogOptions],
+) -> None:
+    """Write a COG from block to block, in memory that its size does not change.
+
+    The blocks pass through a scratch file in a hidden folder beside `path`; at its
+    end all pixels of the COG are read back and compared with what was given.
+
+    Parameters
+    ----------
+    path
+        Target; its folder exists. An older file there is replaced in one step.
+    blocks
+        ((rows, columns), array) of every part of the grid, once each, in any order;
+        arrays (y, x) or (bands, y, x). Multiples of 512 pixels are quickest.
+    geobox
+        Grid of the whole, any CRS.
+    dtype, count
+        Of the stored bands.
+    nodata
+        Value that means "no data", left out of overviews; None for none.
+    mask
+        Also store as internal mask where the one band is not `nodata`.
+    threads
+        Threads of GDAL that compress.
+    **options
+        As in `CogOptions`.
+
+    Raises
+    ------
+    GridInvalid
+        A block does not fit, or the blocks do not make up the grid.
+    SettingInvalid
+        Colours that the bands cannot have, or a mask without nodata or of many bands.
+    DiskFull, WriteFailed
+        Nothing was written; an older file at `path` is untouched.
+    """
+    kind = np.dtype(dtype)
+    _check_options(path, count, kind, options)
+    if mask and (nodata is None or count != 1):
+        raise SettingInvalid(
+            f"{path}: a mask is made of nodata and for one band; there are {count} "
+            f"bands and nodata is {nodata}"
+        )
+    profile = _profile((count, *geobox.shape), kind, geobox, nodata)
+    with reported(path), TemporaryDirectory(dir=path.parent, prefix=".cog-") as name:
+        scratch, whole = Path(name, "scratch.tif"), Path(name, "whole.tif")
+        try:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_CACHEMAX=_CACHE):
+                with rasterio.open(scratch, "w", **_SCRATCH, **profile) as target:
+                    # A colour map comes before the first pixel or not at all.
+                    _describe(target, options)
+                    given = _fill(path, target, blocks, nodata if mask else None)
+                _to_cog(scratch, whole, options, threads)
+                same = _digest(whole) == given
+        # The copy raises GDAL's own errors, which rasterio does not wrap here.
+        except (RasterioError, rasterio._err.CPLE_BaseError) as exc:
+            raise _cause(path, str(exc), Path(name)) from exc
+        if not same:
+            raise _cause(path, "what was stored is not what was given", Path(name))
+        sync(whole)
+        whole.replace(path)
 
 
 def _profile(
-    bands: NDArray[Any], geobox: GeoBox, nodata: float | None
+    shape: tuple[int, ...], dtype: np.dtype[Any], geobox: GeoBox, nodata: float | None
 ) -> dict[str, Any]:
-    count, height, width = bands.shape
-    return _CREATION | {
+    count, height, width = shape
+    return {
         "count": count,
         "height": height,
         "width": width,
-        "dtype": bands.dtype.name,
+        "dtype": dtype.name,
         "crs": str(geobox.crs),
         "transform": geobox.transform,
         "nodata": nodata,
     }
 
 
-def _describe(
-    target: DatasetWriter,
-    names: tuple[str, ...],
-    *,
-    scale: float | None,
-    offset: float | None,
-) -> None:
+def _describe(target: DatasetWriter, options: CogOptions) -> None:
+    scale, offset, units = (options.get(key) for key in ("scale", "offset", "units"))
     if scale is not None:
         target.scales = (scale,) * target.count
     if offset is not None:
         target.offsets = (offset,) * target.count
-    for band, name in enumerate(names, start=1):
+    if units is not None:
+        target.units = (units,) * target.count
+    for band, name in enumerate(options.get("descriptions") or (), start=1):
         target.set_band_description(band, name)
+    if colormap := options.get("colormap"):
+        target.write_colormap(1, colormap)
+    if colour := options.get("colour"):
+        target.colorinterp = _INTERPRETATIONS[colour]
+    target.update_tags(**(options.get("tags") or {}))
 
 
-def _check_shapes(
-    path: Path, bands: NDArray[Any], geobox: GeoBox, names: tuple[str, ...]
-) -> None:
+def _fill(
+    path: Path, target: DatasetWriter, blocks: Blocks, masked: float | None
+) -> list[int]:
+    """Write all blocks, with a mask where they are not `masked`; give their digest."""
+    digest, pixels = [0, 0], 0
+    for (rows, columns), array in blocks:
+        bands = array[np.newaxis] if array.ndim == 2 else array
+        window = Window.from_slices(rows, columns)
+        _check_block(path, target, bands, window)
+        target.write(bands, window=window)
+        if masked is not None:
+            valid = _held(bands[0], masked)
+            target.write_mask(valid, window=window)
+            digest[1] += int(np.count_nonzero(valid))
+        digest[0] += _bits(bands)
+        pixels += bands[0].size
+    if pixels != target.height * target.width:
+        raise GridInvalid(
+            f"{path}: blocks of {pixels} pixels for a grid of "
+            f"{target.height * target.width}; give every part of it once"
+        )
+    return _wrapped(digest)
+
+
+def _to_cog(scratch: Path, whole: Path, options: CogOptions, threads: int) -> None:
+    rasterio_shutil.copy(
+        scratch,
+        whole,
+        **_COG
+        | {
+            "overview_resampling": options.get("overview_resampling", "average"),
+            "num_threads": threads,
+        },
+    )
+
+
+def _digest(path: Path) -> list[int]:
+    """Read all of a COG; its digest tells whether every pixel arrived.
+
+    Closing a file, GDAL does not report that its last tiles found no room.
+    """
+    digest = [0, 0]
+    with rasterio.open(path) as file:
+        levels = len(file.overviews(1))
+        masked = rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[0]
+        for window in _strips(file):
+            digest[0] += _bits(file.read(window=window))
+            if masked:
+                digest[1] += int(np.count_nonzero(file.read_masks(1, window=window)))
+    for level in range(levels):
+        with rasterio.open(path, overview_level=level) as file:
+            for window in _strips(file):
+                file.read(window=window)
+    return _wrapped(digest)
+
+
+def _strips(file: rasterio.io.DatasetReader) -> Iterable[Window]:
+    for row in range(0, file.height, BLOCK):
+        yield Window(0, row, file.width, min(BLOCK, file.height - row))
+
+
+def _bits(array: NDArray[Any]) -> int:
+    # The sum of the bit patterns does not depend on the order of the blocks.
+    whole = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+    return int(whole.sum(dtype=np.uint64))
+
+
+def _wrapped(digest: list[int]) -> list[int]:
+    # Each sum wraps at 64 bits, and how often depends on the parts.
+    return [number % 2**64 for number in digest]
+
+
+def _held(array: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    held: NDArray[np.bool_] = ~np.isnan(array) if np.isnan(nodata) else array != nodata
+    return held
+
+
+def _valid(
+    path: Path, bands: NDArray[Any], mask: NDArray[np.bool_], nodata: float | None
+) -> NDArray[np.bool_]:
+    if mask.shape != bands.shape[1:] or mask.dtype != bool:
+        raise GridInvalid(
+            f"{path}: mask of shape {mask.shape} and type {mask.dtype}; give bool of "
+            f"shape {bands.shape[1:]}"
+        )
+    if nodata is None:
+        return mask
+    held = _held(bands, nodata)
+    valid: NDArray[np.bool_] = mask & held.all(axis=0)
+    if not np.array_equal(valid, mask & held.any(axis=0)):
+        raise GridInvalid(
+            f"{path}: inside the mask some bands hold nodata where others do not, and "
+            "a TIFF has one mask for all; leave the mask out, or write a file a band"
+        )
+    return valid
+
+
+def _check_shapes(path: Path, bands: NDArray[Any], geobox: GeoBox) -> None:
     if bands.ndim != 3 or bands.shape[1:] != geobox.shape:
         raise GridInvalid(
             f"{path}: array of shape {bands.shape} does not fit the grid of shape "
             f"{tuple(geobox.shape)}; give (y, x) or (bands, y, x) of that grid"
         )
-    if names and len(names) != len(bands):
+
+
+def _check_block(
+    path: Path, target: DatasetWriter, bands: NDArray[Any], window: Window
+) -> None:
+    inside = (
+        window.row_off + window.height <= target.height
+        and window.col_off + window.width <= target.width
+    )
+    shape = (target.count, window.height, window.width)
+    if bands.shape != shape or bands.dtype != target.dtypes[0] or not inside:
         raise GridInvalid(
-            f"{path}: {len(names)} descriptions for {len(bands)} bands; give one each"
+            f"{path}: block of shape {bands.shape} and type {bands.dtype} at row "
+            f"{window.row_off}, column {window.col_off} does not fit the grid of shape "
+            f"{target.shape}; give {target.dtypes[0]} of shape {shape} there"
         )
 
 
-def _replace(path: Path, content: memoryview) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
-    # Readers see the older file or the whole new one; fsync before the rename, else a
-    # power cut may leave the new name on empty content.
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise _write_failed(path, exc) from exc
-
-
-def _write_failed(path: Path, exc: OSError) -> WriteFailed:
-    if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull(
-            f"no space left to write {path}: free some space or choose another data "
-            "folder, then run again; nothing was kept of this file"
-            f" · 磁盘已满，无法写入 {path}，请清理空间或另选数据目录后重试",
-            path=path,
+def _check_options(
+    path: Path, count: int, dtype: np.dtype[Any], options: CogOptions
+) -> None:
+    names = options.get("descriptions")
+    if names and len(names) != count:
+        raise GridInvalid(
+            f"{path}: {len(names)} descriptions for {count} bands; give one each"
         )
+    colour = options.get("colour")
+    if colour and (
+        options.get("colormap") or len(_INTERPRETATIONS.get(colour, ())) != count
+    ):
+        raise SettingInvalid(
+            f"{path}: colour {colour!r} does not fit {count} bands or stands beside a "
+            "colour map; 'gray' is for one band, 'rgb' for three"
+        )
+    if not options.get("colormap"):
+        return
+    if count != 1 or dtype.name not in {"uint8", "uint16"}:
+        raise SettingInvalid(
+            f"{path}: a colour map is for one band of uint8 or uint16, not for {count} "
+            f"of {dtype}"
+        )
+    if options.get("overview_resampling", "average") == "average":
+        raise SettingInvalid(
+            f"{path}: the mean of two classes is no class; with a colour map give "
+            "overview_resampling='mode' or 'nearest'"
+        )
+
+
+def _not_encoded(path: Path, exc: RasterioError) -> WriteFailed:
     return WriteFailed(
-        f"cannot write {path}: {exc.strerror}. Check its folder and permissions"
-        f" · 无法写入 {path}，请检查目录和权限",
+        f"cannot encode {path}: {exc}. Check data type and nodata"
+        f" · 无法编码 {path}，请检查数据类型和 nodata",
+        path=path,
+    )
+
+
+def _cause(path: Path, reason: str, folder: Path) -> WriteFailed:
+    """Find out what GDAL does not say: whether the disk took no more."""
+    found = probe(folder)
+    if found is not None:
+        return write_failed(path, found)
+    return WriteFailed(
+        f"cannot write {path}: {reason}. Check the disk, data type and nodata"
+        f" · 无法写入 {path}，请检查磁盘、数据类型和 nodata",
         path=path,
     )

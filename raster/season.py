@@ -17,16 +17,20 @@ and dates.
 """
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
+from itertools import accumulate
+from operator import getitem
 from typing import Any, get_args
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
 import pystac
 import xarray as xr
-from dask.delayed import delayed
+from dask.highlevelgraph import HighLevelGraph
+from dask.typing import Key
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
@@ -158,7 +162,7 @@ def season(
     _check_grid(geobox, side)
     arrays = _lazy_arrays(geobox, selection.observations, recipe, side)
     return _dataset(arrays, geobox, recipe, of_season).assign_attrs(
-        _lineage(selection, recipe, step)
+        _lineage(selection, recipe, step, end=end)
     )
 
 
@@ -254,9 +258,13 @@ def _check_grid(geobox: GeoBox, chunk: int) -> None:
         raise SettingInvalid(f"chunk {chunk}: choose at least 1 pixel")
 
 
-def _lineage(selection: Selection, recipe: Recipe, step: Step) -> dict[str, Any]:
+def _lineage(
+    selection: Selection, recipe: Recipe, step: Step, *, end: date
+) -> dict[str, Any]:
     """Attributes that say what the season was made of, and how."""
     parameters = {
+        "start": recipe.start.isoformat(),
+        "end": end.isoformat(),
         "step": step,
         "composite": recipe.composite,
         "index": recipe.phenology_index,
@@ -289,37 +297,58 @@ def _lineage(selection: Selection, recipe: Recipe, step: Step) -> dict[str, Any]
 def _lazy_arrays(
     geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe, chunk: int
 ) -> dict[str, da.Array]:
-    height, width = geobox.shape
-    columns = [slice(x, min(x + chunk, width)) for x in range(0, width, chunk)]
-    blocks = [
-        [
-            _lazy_block(geobox[y : min(y + chunk, height), x], looks, recipe)
-            for x in columns
-        ]
-        for y in range(0, height, chunk)
-    ]
+    """One task a block, and one array a variable that picks its part of each."""
+    rows, columns = (_lengths(size, chunk) for size in geobox.shape)
+    blocks = f"season_block-{uuid4().hex}"
+    tasks: dict[Key, Any] = {
+        # A partial, because dask would walk through every argument for its own.
+        (blocks, i, j): (_block_task(geobox[y, x], looks, recipe),)
+        for i, y in enumerate(_slices(rows))
+        for j, x in enumerate(_slices(columns))
+    }
     return {
-        name: da.block([[block[name] for block in row] for row in blocks])  # type: ignore[no-untyped-call]
+        name: _pick(name, tasks, blocks, recipe, (rows, columns))
         for name in recipe.variables
     }
 
 
-def _lazy_block(
+def _lengths(size: int, chunk: int) -> tuple[int, ...]:
+    return tuple(min(chunk, size - start) for start in range(0, size, chunk))
+
+
+def _slices(lengths: tuple[int, ...]) -> list[slice]:
+    ends = accumulate(lengths)
+    return [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+
+
+def _block_task(
     geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe
-) -> dict[str, da.Array]:
+) -> Callable[[], dict[str, Any]]:
     # A block opens only the scenes that can touch it: of a province, a few percent.
     near = tuple(_looks_near(looks, lonlat_bounds(geobox)))
-    # A partial, because dask would walk through every argument looking for its own.
-    task = delayed(partial(season_block, geobox, near, recipe), pure=False)()
+    return partial(season_block, geobox, near, recipe)
+
+
+def _pick(
+    name: str,
+    tasks: Mapping[Key, Any],
+    blocks: str,
+    recipe: Recipe,
+    lengths: tuple[tuple[int, ...], tuple[int, ...]],
+) -> da.Array:
+    """Array of one variable, every chunk a part of its block's result."""
     sizes = {"time": len(recipe.steps), "season": recipe.seasons}
-    return {
-        name: da.from_delayed(  # type: ignore[no-untyped-call]
-            task[name],
-            shape=(*(sizes[dim] for dim in _first_dims(name, recipe)), *geobox.shape),
-            dtype=np.uint8 if name == CLEAR_COUNT else np.int16,
-        )
-        for name in recipe.variables
+    first = tuple((sizes[dim],) for dim in _first_dims(name, recipe))
+    layer = blocks.replace("season_block", name)
+    picks: dict[Key, Any] = {
+        (layer, *(0 for _ in first), i, j): (getitem, (blocks, i, j), name)
+        for i, j in np.ndindex(*map(len, lengths))
     }
+    graph = HighLevelGraph(
+        {blocks: tasks, layer: picks}, {blocks: set(), layer: {blocks}}
+    )
+    dtype = np.uint8 if name == CLEAR_COUNT else np.int16
+    return da.Array(graph, layer, (*first, *lengths), dtype=dtype)  # type: ignore[no-untyped-call]
 
 
 def _first_dims(name: str, recipe: Recipe) -> tuple[str, ...]:

@@ -3,6 +3,7 @@ import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from raster.cog import write_cog
-from raster.errors import DiskFull, GridInvalid, WriteFailed
+from raster.errors import DiskFull, GridInvalid, SettingInvalid, WriteFailed
 from raster.grid import ALBERS_CHINA
 from tests.raster.scenes import grid
 
@@ -176,4 +177,69 @@ def test_a_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(WriteFailed, match="No such file or directory"):
         write_cog(
             tmp_path / "no" / "a.tif", np.ones((3, 3), np.uint8), grid(), nodata=0
+        )
+
+
+def test_nodata_inside_the_mask_is_masked_all_the_same(tmp_path: Path) -> None:
+    values = np.array([[0, 5, 6]] * 3, np.uint8)
+    mask = np.array([[True, True, False]] * 3)
+
+    write_cog(tmp_path / "a.tif", values, grid(), nodata=0, mask=mask)
+
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert (file.read_masks(1)[0] > 0).tolist() == [False, True, False]
+
+
+def test_nan_as_nodata_is_masked(tmp_path: Path) -> None:
+    values = np.array([[np.nan, 5, 6]] * 3, np.float32)
+
+    write_cog(
+        tmp_path / "a.tif",
+        values,
+        grid(),
+        nodata=float("nan"),
+        mask=np.ones((3, 3), bool),
+    )
+
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert (file.read_masks(1)[0] > 0).tolist() == [False, True, True]
+
+
+def test_bands_with_gaps_of_their_own_have_no_common_mask(tmp_path: Path) -> None:
+    values = np.array([[[0, 1, 1]] * 3, [[1, 1, 1]] * 3], np.uint8)
+
+    with pytest.raises(GridInvalid, match="one mask for all"):
+        write_cog(
+            tmp_path / "a.tif", values, grid(), nodata=0, mask=np.ones((3, 3), bool)
+        )
+
+
+@pytest.mark.parametrize("mask", [np.ones((2, 3), bool), np.ones((3, 3), np.uint8)])
+def test_a_mask_of_another_kind_is_refused(tmp_path: Path, mask: NDArray[Any]) -> None:
+    with pytest.raises(GridInvalid, match="give bool of shape"):
+        write_cog(
+            tmp_path / "a.tif", np.ones((3, 3), "u1"), grid(), nodata=0, mask=mask
+        )
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "message"),
+    [
+        (3, {"colormap": {1: (1, 2, 3)}}, "one band of uint8 or uint16"),
+        (1, {"colormap": {1: (1, 2, 3)}}, "mean of two classes is no class"),
+        (1, {"colour": "rgb"}, "does not fit 1 bands"),
+        (3, {"colour": "gray"}, "does not fit 3 bands"),
+        (1, {"colour": "gray", "colormap": {1: (1, 2, 3)}}, "beside a colour map"),
+    ],
+)
+def test_colours_the_bands_cannot_have_are_refused(
+    tmp_path: Path, count: int, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingInvalid, match=message):
+        write_cog(
+            tmp_path / "a.tif",
+            np.ones((count, 3, 3), "u1"),
+            grid(),
+            nodata=0,
+            **options,
         )
