@@ -1,4 +1,4 @@
-"""The command line: `heitu demo`, `serve`, `archive`, `devices`."""
+"""The command line: `heitu demo`, `serve`, `season`, `archive`, `devices`."""
 
 import json
 import logging
@@ -8,14 +8,15 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from api.progress import Stages
-from api.settings import Settings, read_settings
+from api.season_command import season
+from api.settings import Settings, command_settings
 
 __all__ = ["app", "main"]
 
@@ -31,6 +32,7 @@ archive_app = typer.Typer(help="The archive of scenes and products · 影像档�
 devices_app = typer.Typer(help="Sensors of farms and herds · 农田与牛群设备")
 app.add_typer(archive_app, name="archive", no_args_is_help=True)
 app.add_typer(devices_app, name="devices", no_args_is_help=True)
+app.command()(season)
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
@@ -71,16 +73,6 @@ def _explain(
         sys.__excepthook__(kind, error, trace)
 
 
-def _settings(
-    data: Path | None, port: int | None = None, mqtt_port: int | None = None
-) -> Settings:
-    settings = read_settings()
-    given = {"data": data or settings.data, "port": port, "mqtt_port": mqtt_port}
-    update: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    update["data"] = update["data"].expanduser().resolve()
-    return settings.model_copy(update=update)
-
-
 @app.command()
 def version() -> None:
     """Print the version · 版本."""
@@ -98,7 +90,9 @@ def demo(
     ] = False,
 ) -> None:
     """Simulate Jilin, make its yields and maps, and show them · 模拟吉林演示."""
-    settings = _with_ports(_settings(data, port, mqtt_port), given=(port, mqtt_port))
+    settings = _with_ports(
+        command_settings(data, port=port, mqtt_port=mqtt_port), given=(port, mqtt_port)
+    )
     try:
         from api.demo import run_demo
 
@@ -136,7 +130,9 @@ def serve(data: Data = None, port: Port = None, mqtt_port: MqttPort = None) -> N
     """Serve the data folder as it is · 启动平台."""
     from api.serve import serve_folder
 
-    serve_folder(_settings(data, port, mqtt_port), Console(stderr=True))
+    serve_folder(
+        command_settings(data, port=port, mqtt_port=mqtt_port), Console(stderr=True)
+    )
 
 
 @archive_app.command("list")
@@ -149,7 +145,7 @@ def archive_list(
     """List the scenes and products · 列出影像与产品."""
     from ingest.archive import Archive
 
-    archive = Archive(_settings(data).archive, create=False)
+    archive = Archive(command_settings(data).archive, create=False)
     known = archive.collections()
     if collection is not None and collection not in known:
         raise typer.BadParameter(f"{collection!r}: one of {', '.join(known)}")
@@ -180,7 +176,7 @@ def archive_verify(data: Data = None) -> None:
     """Check every file and what a season needs of it · 校验全部文件."""
     from ingest.archive import Archive
 
-    archive = Archive(_settings(data).archive, create=False)
+    archive = Archive(command_settings(data).archive, create=False)
     with Stages() as stages:
         faults = archive.verify(stages.counter("Checksums", "校验"))
     for fault in faults:
@@ -214,7 +210,7 @@ def devices_add(
     from api.fleet import register
     from store import open_store
 
-    settings = _settings(data)
+    settings = command_settings(data)
     with open_store(data=settings.data, url=settings.url) as store:
         topic = register(
             store,
@@ -236,7 +232,7 @@ def devices_list(data: Data = None) -> None:
     from api.fleet import overview
     from store import open_store
 
-    settings = _settings(data)
+    settings = command_settings(data)
     table = Table(
         "device 编号",
         "kind 类型",
@@ -260,7 +256,7 @@ def devices_quarantine(
     """List messages that could not be stored, and why · 列出隔离的消息."""
     from store import open_store, readings
 
-    settings = _settings(data)
+    settings = command_settings(data)
     table = Table("received 时间", "topic 主题", "count 次数", "reason 原因")
     with (
         open_store(data=settings.data, url=settings.url) as store,

@@ -39,6 +39,7 @@ from ingest.archive import Archive
 from ingest.boundaries import jilin_counties
 from models import ModelError
 from raster import RasterError
+from raster.cluster import connect
 from sensors.feed import Feed
 from store import counties, estimates
 from store.counties import County
@@ -48,8 +49,6 @@ __all__ = ["DemoResult", "run_demo"]
 
 DEMO_YEAR = 2026
 PAST_YEARS = range(DEMO_YEAR - HISTORY_YEARS, DEMO_YEAR)
-# Side of a season's block in pixels, the default of `raster.season.season`.
-BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +81,16 @@ def run_demo(
     ------
     StoreError, IngestError, SensorsError, ApiError
         Without which nothing can go on; what was finished stays and is reused.
+    RasterError
+        The dask cluster of the settings cannot be used or is lost.
     """
     started = time.monotonic()
     # Bound before the long work, so that a taken port is known at once.
     sock = bind(settings.host, settings.port)
     with sock, open_platform(settings) as platform:
         faults = Faults(stages.console)
-        rows, truth = _make(platform, stages, faults, seed=seed)
+        with connect(settings.dask):
+            rows, truth = _make(platform, stages, faults, seed=seed)
         with stages.stage("Village and herd", "村庄与牛群"):
             fleet = register_village(platform)
             before = platform.subscriber.counts.readings_stored
@@ -227,7 +229,7 @@ def _season(
     ground = load_ground(archive, grid, places)
 
     def compute(lazy: xr.Dataset) -> xr.Dataset:
-        blocks = math.prod(math.ceil(n / BLOCK) for n in ground.geobox.shape)
+        blocks = math.prod(map(len, (lazy.chunksizes["y"], lazy.chunksizes["x"])))
         stage = stages.stage(f"Season, {grid}", "生长季", total=blocks)
         with stage as advance, dask_progress(advance, marker="season_block"):
             return lazy.compute()

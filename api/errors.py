@@ -12,6 +12,9 @@ ApiError
 ├── PointOutside
 ├── PeriodInvalid
 ├── SceneFailed
+├── PlaceInvalid
+├── PeriodUnknown
+├── NoScenesThere
 └── PageNotBuilt
 """
 
@@ -117,3 +120,15 @@ class SceneFailed(ApiError):
 
 class PageNotBuilt(ApiError):
     """The page's bundle is not there."""
+
+
+class PlaceInvalid(ApiError):
+    """The place is not known, or its file does not say where it is."""
+
+
+class PeriodUnknown(ApiError):
+    """Neither a year nor two dates say when the season is, or they are no season."""
+
+
+class NoScenesThere(ApiError):
+    """The archive has no scenes of this place and time."""

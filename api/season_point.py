@@ -17,9 +17,9 @@ from api.catalogue import Catalogue
 from api.errors import NoDataForYear, PointOutside, SceneFailed
 from api.schemas import Observation, SeasonCurve
 from api.seasons import season_window
-from raster.step import dekad_of
 from raster.errors import AssetMissing, OffsetUnknown, SceneUnreadable
 from raster.season import season
+from raster.step import dekad_of
 
 __all__ = ["season_at"]
 

@@ -1,6 +1,7 @@
 """Settings of one platform: where its data lies and which doors it opens."""
 
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError
@@ -8,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.errors import SettingInvalid
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "command_settings", "read_settings"]
 
 
 class Settings(BaseSettings):
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
 
     mqtt_port: int = Field(default=1883, ge=0, le=65_535)
     """MQTT port; 0 takes any free one."""
+
+    dask: str | None = None
+    """Scheduler of a dask cluster that computes seasons; none: threads here."""
 
     @property
     def archive(self) -> Path:
@@ -62,3 +66,20 @@ def read_settings() -> Settings:
             for fault in exc.errors(include_input=False)
         )
         raise SettingInvalid(f"{faults} · 环境变量设置无效") from None
+
+
+def command_settings(
+    data: Path | None, *, port: int | None = None, mqtt_port: int | None = None
+) -> Settings:
+    """Read the settings of the environment under what a command line gives.
+
+    Raises
+    ------
+    SettingInvalid
+        As `read_settings`.
+    """
+    settings = read_settings()
+    given = {"data": data or settings.data, "port": port, "mqtt_port": mqtt_port}
+    update: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    update["data"] = update["data"].expanduser().resolve()
+    return settings.model_copy(update=update)

@@ -9,6 +9,7 @@ from raster.cog import write_cog
 from raster.errors import (
     AssetMissing,
     ClusterFailed,
+    ClusterUnreachable,
     DiskFull,
     GeometryInvalid,
     GridInvalid,
@@ -19,6 +20,7 @@ from raster.errors import (
     RasterError,
     SceneUnreadable,
     SettingInvalid,
+    WorkersDiffer,
     WriteFailed,
 )
 from raster.grid import ALBERS_CHINA, geobox_for
@@ -33,6 +35,7 @@ __all__ = [
     "SEASON_VARIABLES",
     "AssetMissing",
     "ClusterFailed",
+    "ClusterUnreachable",
     "DiskFull",
     "GeometryInvalid",
     "GridInvalid",
@@ -45,6 +48,7 @@ __all__ = [
     "SceneUnreadable",
     "SettingInvalid",
     "TimeStep",
+    "WorkersDiffer",
     "WriteFailed",
     "ZoneMeans",
     "dekad_of",

@@ -10,6 +10,8 @@ RasterError
 ├── OffsetUnknown       an item does not say how its numbers become reflectance
 ├── NoClearPixel        a season in which no pixel was ever seen clear
 ├── ProductBusy         another process is writing the same product
+├── ClusterUnreachable  no dask scheduler with workers at the address
+├── WorkersDiffer       the cluster's workers run other versions
 ├── ClusterFailed       the dask cluster was lost in the middle of the work
 └── WriteFailed         a raster could not be written
     └── DiskFull        ... because no space is left
@@ -73,6 +75,14 @@ class ProductBusy(RasterError):
     def __init__(self, message: str, *, pid: int | None = None) -> None:
         super().__init__(message)
         self.pid = pid
+
+
+class ClusterUnreachable(RasterError):
+    """No dask scheduler with workers at the address."""
+
+
+class WorkersDiffer(RasterError):
+    """The cluster's workers run other versions, so that they may compute otherwise."""
 
 
 class ClusterFailed(RasterError):

@@ -47,6 +47,7 @@ def geobox_for(
             f"no grid for bounds {bounds_lonlat} at resolution {resolution}: give "
             "(west, south, east, north) with west < east and south < north, and a "
             "positive resolution"
+            f" · 范围 {bounds_lonlat}、分辨率 {resolution} 无法建立网格，请检查"
         )
     # The sides of the rectangle bend in the target CRS; corners alone would cut it.
     bounds = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(
@@ -60,7 +61,10 @@ def geobox_for(
 def lonlat_bounds(geobox: GeoBox) -> tuple[float, float, float, float]:
     """(west, south, east, north) of a grid in degrees, WGS 84, edges densified."""
     if geobox.crs is None:
-        raise GridInvalid("the grid has no CRS: build it with raster.grid.geobox_for")
+        raise GridInvalid(
+            "the grid has no CRS: build it with raster.grid.geobox_for"
+            " · 网格没有坐标系，请用 raster.grid.geobox_for 建立"
+        )
     box = geobox.boundingbox.bbox
     west, south, east, north = _to_lonlat(str(geobox.crs)).transform_bounds(
         *box, densify_pts=21

@@ -13,7 +13,7 @@ Numba wraps signed ones around zero with a branch.
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,17 +30,19 @@ ONE = np.uint64(1)
 TWO = np.uint64(2)
 
 
-def _source_digest() -> str:
+@cache
+def source_digest() -> str:
+    """SHA-256 of this room's Python code as it was when the process began."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 # Whoever set NUMBA_CACHE_DIR knows better.
 if not config.CACHE_DIR:  # type: ignore[attr-defined]
     config.CACHE_DIR = str(  # type: ignore[attr-defined]
-        platformdirs.user_cache_path("heitu") / "kernels" / _source_digest()
+        platformdirs.user_cache_path("heitu") / "kernels" / source_digest()[:16]
     )
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -170,33 +170,49 @@ def _check_settings(
     start: date, end: date, *, step: Step, smoothing: float, threshold: float
 ) -> None:
     if end < start:
-        raise SettingInvalid(f"the season ends {end}, before it starts {start}")
+        raise SettingInvalid(
+            f"the season ends {end}, before it starts {start}: turn the dates round"
+            f" · 结束日期 {end} 早于开始日期 {start}，请调换"
+        )
     if isinstance(step, str) and step not in {"dekad", "month", "date"}:
         raise SettingInvalid(
             f"unknown step {step!r}: choose 'dekad', 'month', 'date' or a number of "
-            "days"
+            f"days · 未知的步长 {step!r}，可选 dekad（旬）、month（月）、date 或天数"
         )
     # Beyond a million the float64 elimination itself starts to lose digits.
     if not 0 <= smoothing <= 1e6:
-        raise SettingInvalid(f"smoothing {smoothing}: choose from 0 to 1e6")
+        raise SettingInvalid(
+            f"smoothing {smoothing}: choose from 0 to 1e6"
+            f" · 平滑参数 {smoothing} 无效，请取 0 至 1e6"
+        )
     if step == "date" and smoothing != 0:
         raise SettingInvalid(
             f"smoothing {smoothing} needs equal steps and acquisition dates are not: "
             "use step='dekad', or smoothing=0"
+            f" · 平滑参数 {smoothing} 要求等间隔步长，请用 step='dekad' 或 smoothing=0"
         )
     if not 0 < threshold < 1:
-        raise SettingInvalid(f"threshold {threshold}: choose between 0 and 1")
+        raise SettingInvalid(
+            f"threshold {threshold}: choose between 0 and 1"
+            f" · 阈值 {threshold} 无效，请取 0 与 1 之间的值"
+        )
 
 
 def _check_choices(composite: str, *, seasons: int, cloud_buffer: float) -> None:
     if composite not in get_args(Composite):
         raise SettingInvalid(
             f"unknown composite {composite!r}: choose 'median', 'max' or 'best'"
+            f" · 未知的合成方法 {composite!r}，可选 median、max 或 best"
         )
     if seasons not in {1, 2}:
-        raise SettingInvalid(f"{seasons} seasons: choose 1 or 2")
+        raise SettingInvalid(
+            f"{seasons} seasons: choose 1 or 2 · 季数 {seasons} 无效，请取 1 或 2"
+        )
     if not 0 <= cloud_buffer <= 1000:
-        raise SettingInvalid(f"cloud buffer of {cloud_buffer} m: choose from 0 to 1000")
+        raise SettingInvalid(
+            f"cloud buffer of {cloud_buffer} m: choose from 0 to 1000"
+            f" · 云缓冲 {cloud_buffer} 米无效，请取 0 至 1000"
+        )
 
 
 def _asked(
@@ -207,7 +223,10 @@ def _asked(
     own = {i.name: i for i in (*variables, index) if isinstance(i, Index)}
     names = [v.name if isinstance(v, Index) else v for v in variables]
     if not names:
-        raise SettingInvalid("no season variables: ask for at least one, as 'ndvi'")
+        raise SettingInvalid(
+            "no season variables: ask for at least one, as 'ndvi'"
+            " · 没有指定变量，请至少给出一个，例如 ndvi"
+        )
     needed = {}
     for name in names:
         if name in PHENOLOGY:
@@ -240,7 +259,8 @@ def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> in
     if most > _MOST_OBSERVATIONS:
         raise SettingInvalid(
             f"a step with {most} observations: choose shorter steps, at most "
-            f"{_MOST_OBSERVATIONS} can be counted"
+            f"{_MOST_OBSERVATIONS} can be counted · 一个步长内有 {most} 次观测，最多"
+            f" {_MOST_OBSERVATIONS} 次，请缩短步长"
         )
     if chunk is not None:
         return chunk
@@ -253,9 +273,14 @@ def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> in
 
 def _check_grid(geobox: GeoBox, chunk: int) -> None:
     if geobox.crs is None:
-        raise GridInvalid("the grid has no CRS: build it with raster.grid.geobox_for")
+        raise GridInvalid(
+            "the grid has no CRS: build it with raster.grid.geobox_for"
+            " · 网格没有坐标系，请用 raster.grid.geobox_for 建立"
+        )
     if chunk < 1:
-        raise SettingInvalid(f"chunk {chunk}: choose at least 1 pixel")
+        raise SettingInvalid(
+            f"chunk {chunk}: choose at least 1 pixel · 分块边长 {chunk} 无效，至少为 1"
+        )
 
 
 def _lineage(

@@ -71,7 +71,10 @@ def mapping(source: GeoBox, target: GeoBox) -> Mapping:
         One of the grids has no CRS.
     """
     if source.crs is None or target.crs is None:
-        raise GridInvalid("a grid without CRS cannot be laid over another: give it one")
+        raise GridInvalid(
+            "a grid without CRS cannot be laid over another: give it one"
+            " · 网格没有坐标系，无法与其他网格对应，请指定"
+        )
     spacing = _FIRST_SPACING
     while True:
         columns, rows = _control_points(source, target, spacing)

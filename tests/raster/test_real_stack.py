@@ -102,7 +102,7 @@ def test_monthly_composites_equal_numpy(
 
     known, days = looks(stack)
     assert len(days) == 67
-    oracle = {"median": np.nanmedian, "max": np.nanmax}[composite]
+    oracle: Any = {"median": np.nanmedian, "max": np.nanmax}[composite]
     for number, first in enumerate(found.time.values.astype("datetime64[M]")):
         of_month = [i for i, day in enumerate(days) if np.datetime64(day, "M") == first]
         month = known[of_month] if of_month else np.full_like(known[:1], np.nan)

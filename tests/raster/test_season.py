@@ -1,3 +1,4 @@
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -321,5 +322,8 @@ def test_no_scenes_is_an_error() -> None:
 def test_settings_out_of_range_are_refused(
     curve: list[pystac.Item], settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SettingInvalid, match=message):
+    with pytest.raises(SettingInvalid, match=message) as caught:
         season(curve, grid(), **(SUMMER | settings))
+
+    # Whoever sets them reads Chinese or English.
+    assert re.search("[\u4e00-\u9fff]", str(caught.value).split(" · ")[1])

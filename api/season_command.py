@@ -1,0 +1,171 @@
+"""`heitu season`: the season of a county, a rectangle or a field as a product."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.progress import Stages
+from api.settings import command_settings
+
+if TYPE_CHECKING:
+    from api.season_product import Place
+
+__all__ = ["season"]
+
+
+County = Annotated[
+    str | None, typer.Option(help="GB/T 2260 code or Chinese name · 县代码或县名")
+]
+Box = Annotated[
+    tuple[float, float, float, float] | None,
+    typer.Option(metavar="W S E N", help="Rectangle, degrees, WGS 84 · 经纬度范围"),
+]
+Field = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="GeoJSON polygon · 地块多边形")
+]
+Year = Annotated[
+    int | None,
+    typer.Option(min=1972, max=2999, help="From 1 April to 31 October · 年份"),
+]
+Start = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day · 起始日期"),
+]
+End = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day · 结束日期"),
+]
+Collection = Annotated[
+    str | None, typer.Option(help="Scenes; the finest there if left out · 影像集")
+]
+Resolution = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Metres; of the scenes if left out · 分辨率，米"),
+]
+Variables = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="E.g. ndvi_smooth,sos,peak · 变量，逗号分隔"),
+]
+Step = Annotated[
+    str, typer.Option(metavar="dekad|month|N", help="Or every N days · 时间步长")
+]
+Composite = Annotated[
+    str | None, typer.Option(metavar="median|max|best", help="Of a step · 合成方法")
+]
+Index = Annotated[
+    str | None, typer.Option(help="Index whose season is found, ndvi · 物候所用指数")
+]
+Seasons = Annotated[
+    int | None, typer.Option(min=1, max=2, help="Seasons a year · 每年季数")
+]
+CloudBuffer = Annotated[
+    float | None, typer.Option(min=0, help="Metres around clouds · 云缓冲，米")
+]
+Block = Annotated[
+    int | None,
+    typer.Option(min=1, help="Side of a block, pixels: less memory · 分块边长，像元"),
+]
+Name = Annotated[str | None, typer.Option(help="Id of the product · 产品名称")]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Instead of DATA/seasons · 输出目录"),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
+]
+
+
+def season(
+    county: County = None,
+    bbox: Box = None,
+    field: Field = None,
+    year: Year = None,
+    start: Start = None,
+    end: End = None,
+    collection: Collection = None,
+    resolution: Resolution = None,
+    variables: Variables = None,
+    step: Step = "dekad",
+    composite: Composite = None,
+    index: Index = None,
+    seasons: Seasons = None,
+    cloud_buffer: CloudBuffer = None,
+    block: Block = None,
+    name: Name = None,
+    out: Out = None,
+    data: Data = None,
+) -> None:
+    """Make the season of a place from the archive, as COGs and Zarr · 生长季产品."""
+    settings = command_settings(data)
+    options = {
+        "variables": _names(variables),
+        "step": int(step) if step.isdecimal() else step,
+        "composite": composite,
+        "index": index,
+        "seasons": seasons,
+        "cloud_buffer": cloud_buffer,
+        "chunk": block,
+    }
+    try:
+        from api.season_product import SeasonRequest, make_season, window_of
+        from ingest.archive import Archive
+        from raster.cluster import connect
+
+        first, last = window_of(year, start=_day(start), end=_day(end))
+        request = SeasonRequest(
+            archive=Archive(settings.archive, create=False),
+            place=_place(county, bbox, field),
+            start=first,
+            end=last,
+            collection=collection,
+            resolution=resolution,
+            name=name,
+            options={key: value for key, value in options.items() if value is not None},
+        )
+        folder = (out or settings.data / "seasons").expanduser().resolve()
+        # A wrong question is answered before a cluster is waited for.
+        lazy = request.dataset()
+        with connect(settings.dask) as workers, Stages() as stages:
+            stages.console.print(
+                str(workers), markup=False, highlight=False, soft_wrap=True
+            )
+            counter = stages.counter("Blocks", "分块")
+            product = make_season(request, lazy, folder, progress=counter)
+    except KeyboardInterrupt:
+        typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(product.folder)
+    typer.echo(product)
+
+
+def _place(
+    county: str | None,
+    bbox: tuple[float, float, float, float] | None,
+    field: Path | None,
+) -> "Place":
+    from api.season_product import place_in_box, place_of_county, place_of_field
+
+    given = [value for value in (county, bbox, field) if value is not None]
+    if len(given) != 1:
+        raise typer.BadParameter(
+            "where? Give one of --county, --bbox and --field"
+            " · 请在 --county、--bbox、--field 中选择一个"
+        )
+    if county is not None:
+        return place_of_county(county)
+    if bbox is not None:
+        return place_in_box(bbox)
+    assert field is not None
+    return place_of_field(field)
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return tuple(name.strip() for name in text.split(",") if name.strip())
