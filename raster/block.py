@@ -22,7 +22,7 @@ from raster.indices import Index
 from raster.mask import clear_mask
 from raster.observe import Formulas, index_limits, observe_scene
 from raster.plane import Plane, stretched
-from raster.reader import CACHE_BYTES, read_band
+from raster.reader import GDAL_OPTIONS, read_band
 from raster.selection import Observation, Scene
 from raster.step import TimeStep
 
@@ -118,7 +118,7 @@ def season_block(
     SceneUnreadable
         A file is missing or damaged.
     """
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+    with rasterio.Env(**GDAL_OPTIONS):
         cubes = _composites(geobox, looks, recipe)
     flat: dict[str, NDArray[Any]] = {CLEAR_COUNT: cubes.clear_count}
     for index in recipe.indices:

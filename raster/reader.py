@@ -26,12 +26,19 @@ from raster.warp import mapping, sample, transformer
 Kind = Literal["reflectance", "classes"]
 Pixels = NDArray[Any]
 
-# A block is read once, so a large GDAL cache would only hold what nobody asks for.
-CACHE_BYTES = 64_000_000
+GDAL_OPTIONS = {
+    # A block is read once: a large cache would only hold what nobody asks for.
+    "GDAL_CACHEMAX": 64_000_000,
+    # Scenes have no files beside them that belong to their pixels, and looking for
+    # some in a folder, or a bucket, of thousands takes longer than the header.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+}
+"""Options of `rasterio.Env` to read under."""
 
-# A season of two years keeps some 450 files open in each thread; reading the next
-# block through files closed meanwhile would cost as much as decoding it.
-_MOST_OPEN = 1024
+# An open file keeps most of a megabyte, in every thread; opening one costs a twentieth
+# of reading its part of a block. So a season of some thirty dates stays open, and a
+# longer one costs a little time instead of memory.
+MOST_OPEN = 96
 
 # Shares of a pixel that rounding in file headers may cost.
 _SAME_SIZE = 1e-6
@@ -44,10 +51,18 @@ _MUCH_COARSER = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    dataset: DatasetReader
+class _File:
+    """A file, or one of its overviews, and what its header says."""
+
+    href: str
+    overview: int | None
     geobox: GeoBox
     overviews: tuple[int, ...]
+
+    version: tuple[int, ...]
+
+    def open(self) -> DatasetReader:
+        return _open(self.href, self.overview, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +72,6 @@ class _Placement:
     factor: int
     column: int
     row: int
-
-
-class _OpenFiles(threading.local):
-    """The open files of one thread; GDAL handles must not be shared."""
-
-    def __init__(self) -> None:
-        self.files: OrderedDict[tuple[object, ...], _Open] = OrderedDict()
-
-
-_open_files = _OpenFiles()
 
 
 def read_band(
@@ -100,7 +105,7 @@ def read_band(
         The file is missing, truncated or corrupt.
     """
     try:
-        source = _fitting_overview(_open(band.href, None), band.href, geobox)
+        source = _fitting_overview(band.href, geobox)
         at = _placement(source.geobox, geobox)
         if at is None:
             wide = round(margin / _metres(geobox))
@@ -111,7 +116,7 @@ def read_band(
         at = _Placement(
             at.factor, at.column - wide * at.factor, at.row - wide * at.factor
         )
-        return _read_window(source.dataset, padded, at, fill=band.nodata), wide
+        return _read_window(source, padded, at, fill=band.nodata), wide
     except (RasterioError, OSError) as exc:
         raise SceneUnreadable(
             f"cannot read {band.href} of item {band.item_id}: {exc}. Run `heitu "
@@ -129,27 +134,42 @@ def _metres(geobox: GeoBox) -> float:
     return float(size * _METRES_PER_DEGREE if in_degrees else size)
 
 
-def _open(href: str, overview: int | None) -> _Open:
-    key = (href, overview, *_version(href))
-    files = _open_files.files
+class _OpenFiles(threading.local):
+    """The open files of one thread; GDAL handles must not be shared."""
+
+    def __init__(self) -> None:
+        self.files: OrderedDict[tuple[object, ...], DatasetReader] = OrderedDict()
+
+
+_open_files = _OpenFiles()
+
+
+def _open(href: str, overview: int | None, version: tuple[int, ...]) -> DatasetReader:
+    key, files = (href, overview, *version), _open_files.files
     if key in files:
         files.move_to_end(key)
         return files[key]
     options = {} if overview is None else {"overview_level": overview}
-    dataset = rasterio.open(href, **options)
-    levels = () if overview is not None else tuple(dataset.overviews(1))
-    files[key] = _Open(dataset, GeoBox.from_rio(dataset), levels)
+    files[key] = rasterio.open(href, **options)
     while len(files) > _most_open():
-        files.popitem(last=False)[1].dataset.close()
+        files.popitem(last=False)[1].close()
     return files[key]
 
 
 @lru_cache(maxsize=1)
 def _most_open() -> int:
-    """Files that a thread may hold: a share of what the system allows the process."""
+    """Files that a thread may hold: at most its share of what the system allows."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     threads = os.cpu_count() or 1
-    return max(16, min(_MOST_OPEN, allowed // (2 * threads)))
+    return max(8, min(MOST_OPEN, allowed // (2 * threads)))
+
+
+# Headers outlive their files' being open: laying out a grid costs as much as opening.
+@lru_cache(maxsize=8192)
+def _file(href: str, overview: int | None, version: tuple[int, ...]) -> _File:
+    dataset = _open(href, overview, version)
+    levels = () if overview is not None else tuple(dataset.overviews(1))
+    return _File(href, overview, GeoBox.from_rio(dataset), levels, version)
 
 
 def _version(href: str) -> tuple[int, ...]:
@@ -160,13 +180,15 @@ def _version(href: str) -> tuple[int, ...]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _fitting_overview(source: _Open, href: str, target: GeoBox) -> _Open:
-    """Open the coarsest overview that is not coarser than the target."""
-    if not source.overviews:
-        return source
-    ratio = _coarseness(source.geobox, target) * (1 + _SAME_SIZE)
-    fitting = [i for i, factor in enumerate(source.overviews) if factor <= ratio]
-    return _open(href, fitting[-1]) if fitting else source
+def _fitting_overview(href: str, target: GeoBox) -> _File:
+    """Find the coarsest overview that is not coarser than the target."""
+    version = _version(href)
+    whole = _file(href, None, version)
+    if not whole.overviews:
+        return whole
+    ratio = _coarseness(whole.geobox, target) * (1 + _SAME_SIZE)
+    fitting = [i for i, factor in enumerate(whole.overviews) if factor <= ratio]
+    return _file(href, fitting[-1], version) if fitting else whole
 
 
 def _coarseness(source: GeoBox, target: GeoBox) -> float:
@@ -200,14 +222,16 @@ def _placement(source: GeoBox, target: GeoBox) -> _Placement | None:
 
 
 def _read_window(
-    dataset: DatasetReader, geobox: GeoBox, at: _Placement, *, fill: float
+    source: _File, geobox: GeoBox, at: _Placement, *, fill: float
 ) -> Plane:
     height, width = geobox.shape
     # Whole source pixels around the block.
     left, top = at.column // at.factor, at.row // at.factor
     right = -(-(at.column + width) // at.factor)
     bottom = -(-(at.row + height) // at.factor)
-    pixels = _read_padded(dataset, left, top, right=right, bottom=bottom, fill=fill)
+    pixels = _read_padded(
+        source.open(), left, top, right=right, bottom=bottom, fill=fill
+    )
     column, row = at.column - left * at.factor, at.row - top * at.factor
     return Plane(pixels, at.factor, row, column)
 
@@ -235,15 +259,17 @@ def _read_padded(
     return padded
 
 
-def _read_warped(source: _Open, geobox: GeoBox, band: Band, kind: Kind) -> Pixels:
+def _read_warped(source: _File, geobox: GeoBox, band: Band, kind: Kind) -> Pixels:
+    dataset = source.open()
     if _coarseness(source.geobox, geobox) >= _MUCH_COARSER:
-        return _read_reduced(source.dataset, geobox, band, kind)
+        return _read_reduced(dataset, geobox, band, kind)
     way = mapping(source.geobox, geobox)
-    left, top, right, bottom = _within(way.window, source.dataset)
+    left, top, right, bottom = _within(way.window, dataset)
+    pixels = _read_padded(
+        dataset, left, top, right=right, bottom=bottom, fill=band.nodata
+    )
     return sample(
-        _read_padded(
-            source.dataset, left, top, right=right, bottom=bottom, fill=band.nodata
-        ),
+        pixels,
         way,
         (geobox.shape[0], geobox.shape[1]),
         left=left,

@@ -9,12 +9,11 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from raster import reader
 from raster.cog import write_cog
 from raster.errors import SceneUnreadable
 from raster.grid import geobox_for, lonlat_bounds
 from raster.plane import Plane, stretched
-from raster.reader import Kind, read_band
+from raster.reader import MOST_OPEN, Kind, read_band
 from raster.selection import Band
 from tests.raster.scenes import grid
 
@@ -210,13 +209,10 @@ def test_a_coarser_grid_is_served_by_the_overview(tmp_path: Path) -> None:
         pixels_of(band, grid(1200, 1200))
 
 
-def test_open_files_are_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_open_files_are_bounded(tmp_path: Path) -> None:
     put(tmp_path / "a.tif", NUMBERS, grid(6, 6))
-    monkeypatch.setattr(reader, "_most_open", lambda: 20)
 
-    for i in range(40):
+    for i in range(MOST_OPEN + 20):
         path = shutil.copy(tmp_path / "a.tif", tmp_path / f"{i}.tif")
         read_band(Band("an-item", str(path), None), grid(6, 6), kind="classes")
 
@@ -225,4 +221,4 @@ def test_open_files_are_bounded(
         for link in Path("/proc/self/fd").iterdir()
         if link.is_symlink()
     ]
-    assert sum(str(tmp_path) in handle for handle in handles) == 20
+    assert 0 < sum(str(tmp_path) in handle for handle in handles) <= MOST_OPEN
