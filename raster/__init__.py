@@ -1,11 +1,12 @@
 """Arrays: grids, masks, composites, smoothing, phenology, zonal sums, COGs.
 
 No network, no database; takes STAC items and numpy arrays, gives xarray and COGs.
-The season itself is `raster.season.season`: exported here, the function would hide its
-module.
+The season itself is `raster.season.season`, and the weights of zones are made by
+`raster.coverage.coverage`: exported here, the functions would hide their modules.
 """
 
 from raster.cog import write_cog
+from raster.coverage import Coverage
 from raster.errors import (
     AssetMissing,
     ClusterFailed,
@@ -20,6 +21,7 @@ from raster.errors import (
     RasterError,
     SceneUnreadable,
     SettingInvalid,
+    WeightsUnreadable,
     WorkersDiffer,
     WriteFailed,
 )
@@ -28,14 +30,19 @@ from raster.indices import INDICES, Index, index_named
 from raster.season import SEASON_VARIABLES
 from raster.step import TimeStep, dekad_of, dekads
 from raster.zonal import ZoneMeans, zone_index, zone_mean
+from raster.zone_status import STATUS_WORDING, ZoneStatus
+from raster.zone_sums import zone_statistics
+from raster.zone_totals import ZoneTotals, zone_totals
 
 __all__ = [
     "ALBERS_CHINA",
     "INDICES",
     "SEASON_VARIABLES",
+    "STATUS_WORDING",
     "AssetMissing",
     "ClusterFailed",
     "ClusterUnreachable",
+    "Coverage",
     "DiskFull",
     "GeometryInvalid",
     "GridInvalid",
@@ -48,9 +55,12 @@ __all__ = [
     "SceneUnreadable",
     "SettingInvalid",
     "TimeStep",
+    "WeightsUnreadable",
     "WorkersDiffer",
     "WriteFailed",
     "ZoneMeans",
+    "ZoneStatus",
+    "ZoneTotals",
     "dekad_of",
     "dekads",
     "geobox_for",
@@ -58,4 +68,6 @@ __all__ = [
     "write_cog",
     "zone_index",
     "zone_mean",
+    "zone_statistics",
+    "zone_totals",
 ]

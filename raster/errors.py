@@ -8,6 +8,7 @@ RasterError
 ├── SceneUnreadable     a scene's file is missing, truncated or corrupt
 ├── AssetMissing        an item lacks an asset the season needs
 ├── OffsetUnknown       an item does not say how its numbers become reflectance
+├── WeightsUnreadable   a file of zone weights is missing or damaged
 ├── NoClearPixel        a season in which no pixel was ever seen clear
 ├── ProductBusy         another process is writing the same product
 ├── ClusterUnreachable  no dask scheduler with workers at the address
@@ -63,6 +64,10 @@ class AssetMissing(_SceneFault):
 
 class OffsetUnknown(_SceneFault):
     """An item does not say how its numbers become reflectance."""
+
+
+class WeightsUnreadable(RasterError):
+    """A file of zone weights is missing or damaged."""
 
 
 class NoClearPixel(RasterError):
