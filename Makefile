@@ -29,8 +29,13 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The other files in bench/ are parts of these.
+BENCHES := demo season zonal
+
 bench: setup
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(UV) sync --locked --group bench --python $(BIN)/python
+	@for name in $(BENCHES); do \
+	  echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
 
 page: setup
 	$(SYNC)

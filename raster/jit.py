@@ -11,10 +11,13 @@ the one buffer is a constant; hence the flat indices, and hence their unsigned t
 Numba wraps signed ones around zero with a branch.
 """
 
+import atexit
 import hashlib
+import os
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, cast
 
 import numba
@@ -39,11 +42,26 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
+def _cache_folder() -> str:
+    folder = platformdirs.user_cache_path("heitu") / "kernels" / source_digest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _passing_folder()
+    return str(folder) if os.access(folder, os.W_OK) else _passing_folder()
+
+
+def _passing_folder() -> str:
+    """Make a folder for this process alone: without a cache numba would not start."""
+    # A name that others could guess would let them put code into it.
+    folder = TemporaryDirectory(prefix="heitu-kernels-")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
 # Whoever set NUMBA_CACHE_DIR knows better.
 if not config.CACHE_DIR:  # type: ignore[attr-defined]
-    config.CACHE_DIR = str(  # type: ignore[attr-defined]
-        platformdirs.user_cache_path("heitu") / "kernels" / source_digest()[:16]
-    )
+    config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
