@@ -1,5 +1,6 @@
 """`heitu season`: the season of a county, a rectangle or a field as a product."""
 
+import math
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from api.season_product import Place
 
 __all__ = ["season"]
+
+
+def _finite(metres: float | None) -> float | None:
+    # "inf" is a number to Typer, and above any lower bound.
+    if metres is not None and not math.isfinite(metres):
+        raise typer.BadParameter(
+            f"{metres} is no number of metres; give one as 10"
+            f" · {metres} 不是米数，请填写数字，例如 10"
+        )
+    return metres
 
 
 County = Annotated[
@@ -42,7 +53,11 @@ Collection = Annotated[
 ]
 Resolution = Annotated[
     float | None,
-    typer.Option(min=0.1, help="Metres; of the scenes if left out · 分辨率，米"),
+    typer.Option(
+        min=0.1,
+        callback=_finite,
+        help="Metres; of the scenes if left out · 分辨率，米",
+    ),
 ]
 Variables = Annotated[
     str | None,
@@ -61,7 +76,8 @@ Seasons = Annotated[
     int | None, typer.Option(min=1, max=2, help="Seasons a year · 每年季数")
 ]
 CloudBuffer = Annotated[
-    float | None, typer.Option(min=0, help="Metres around clouds · 云缓冲，米")
+    float | None,
+    typer.Option(min=0, callback=_finite, help="Metres around clouds · 云缓冲，米"),
 ]
 Block = Annotated[
     int | None,
@@ -101,7 +117,7 @@ def season(
     settings = command_settings(data)
     options = {
         "variables": _names(variables),
-        "step": int(step) if step.isdecimal() else step,
+        "step": _step(step),
         "composite": composite,
         "index": index,
         "seasons": seasons,
@@ -163,6 +179,17 @@ def _place(
 
 def _day(moment: datetime | None) -> date | None:
     return None if moment is None else moment.date()
+
+
+def _step(text: str) -> str | int:
+    if text == "date":
+        raise typer.BadParameter(
+            "--step date is not for this command: it asks for no smoothing, which "
+            "cannot be switched off here. Give dekad, month or a number of days"
+            " · 本命令不能用 --step date：它要求关闭平滑，而此处无法关闭，请改用 "
+            "dekad、month 或天数"
+        )
+    return int(text) if text.isdecimal() else text
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -1,9 +1,10 @@
 """`heitu season`: the season of a place, from the archive to a product on disk."""
 
 import hashlib
+import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -18,15 +19,16 @@ from odc.geo.geobox import GeoBox
 from pystac.extensions.projection import ProjectionExtension
 
 from api.errors import NoScenesThere, PeriodUnknown, PlaceInvalid
-from api.lineage import Recipe, checksums, simulated
+from api.lineage import Recipe, checksums, code_version, simulated
 from api.seasons import season_window
 from ingest.archive import PRODUCTS, Archive
 from ingest.boundaries import jilin_counties
 from ingest.catalogue import item_file
 from ingest.county_names import COUNTY_NAMES
+from raster.errors import GridInvalid
 from raster.grid import ALBERS_CHINA, geobox_for
-from raster.product import write_season
-from raster.season import season
+from raster.product import check_product_id, write_season
+from raster.season import SEASON_VARIABLES, season
 
 __all__ = [
     "Place",
@@ -45,6 +47,9 @@ _METRES_PER_DEGREE = 111_320
 
 # What a product's id may not hold.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+# Options that a product's id names, and the block size, which makes no other season.
+_NAMED = {"step", "composite", "index", "seasons", "cloud_buffer", "chunk"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +124,8 @@ def place_of_field(path: Path) -> Place:
         The file is missing, is not GeoJSON, or holds no polygon in degrees.
     """
     try:
-        shape = shapely.from_geojson(path.read_bytes())
-    except (OSError, shapely.errors.GEOSException) as exc:
+        shape = shapely.from_geojson(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, shapely.errors.GEOSException) as exc:
         raise _unreadable(path, str(exc)) from exc
     if not shapely.area(shape) > 0:
         raise _unreadable(path, "no polygon in it")
@@ -245,9 +250,18 @@ class SeasonRequest:
         """The rectangle around the place on the scenes' grid.
 
         Where they lie in several UTM zones, or in none, in Albers equal area.
+
+        Raises
+        ------
+        NoScenesThere, ingest.IngestError
+            As of `scenes`.
+        raster.GridInvalid
+            The scenes do not tell their pixel size, and none was given.
         """
-        _, items = self.scenes
+        collection, items = self.scenes
         resolution = self.resolution or min(map(_resolution, items))
+        if not math.isfinite(resolution):
+            raise _no_pixel_size(collection, items[0].id)
         grids = {_crs(item) for item in items}
         crs = grids.pop() if len(grids) == 1 else None
         if crs is None or not crs.projected:
@@ -256,7 +270,12 @@ class SeasonRequest:
 
     @property
     def product_id(self) -> str:
-        """Name of the product: another place, time, grid or step is another one."""
+        """Name of the product: a season that is asked otherwise has another one.
+
+        What differs from the default is named, places to the metre. Variables, and
+        settings that have no word, are six digits of the run: new scenes, code or
+        blocks then change the name too, else the same product is replaced.
+        """
         if self.name is not None:
             return self.name
         own_window = season_window(self.end.year) == (self.start, self.end)
@@ -269,8 +288,26 @@ class SeasonRequest:
             self.scenes[0],
             f"{self.resolution:g}m" if self.resolution else None,
             f"{step}d" if isinstance(step, int) else step,
+            *self._choices(),
         )
         return "-".join(part for part in parts if part)
+
+    def _choices(self) -> Iterator[str]:
+        """Name the options that are not the default, but for the step."""
+        options = self.options
+        if (composite := options.get("composite", "median")) != "median":
+            yield composite
+        if (index := options.get("index", "ndvi")) != "ndvi":
+            yield index
+        if (seasons := options.get("seasons", 1)) != 1:
+            yield f"{seasons}seasons"
+        if (metres := options.get("cloud_buffer", 0)) != 0:
+            yield f"{metres:g}mcloud"
+        others = set(options) - _NAMED
+        if set(options.get("variables", SEASON_VARIABLES)) == {*SEASON_VARIABLES}:
+            others.discard("variables")
+        if others:
+            yield self.recipe.run_id[:6]
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -284,8 +321,7 @@ class SeasonRequest:
                 "place": [self.place.key, *self.place.bounds],
                 "window": [self.start.isoformat(), self.end.isoformat()],
                 "grid": [str(self.geobox.crs), *self.geobox.affine[:6]],
-                # Blocks of any size hold the same pixels.
-                "options": {k: v for k, v in self.options.items() if k != "chunk"},
+                "options": dict(self.options),
             },
             simulated=simulated(items),
         )
@@ -298,8 +334,10 @@ class SeasonRequest:
         NoScenesThere, ingest.IngestError
             As of `scenes`.
         raster.RasterError
-            As of `raster.season.season`.
+            As of `raster.season.season`, or the name cannot be a product's.
         """
+        if self.name is not None:
+            check_product_id(self.name)
         lazy = season(
             self.scenes[1],
             self.geobox,
@@ -319,7 +357,11 @@ class SeasonRequest:
         return {name: _href(path, folder) for name, path in files.items()}
 
     def properties(self) -> dict[str, Any]:
-        """Item properties beyond those that follow from the season itself."""
+        """Item properties beyond those that follow from the season itself.
+
+        The run is in no database: inputs, parameters and code version, of which its
+        id is the checksum, stand beside it.
+        """
         place, year = self.place, self.end.year
         return {
             "title": f"Season of {place.name_en}, {self.start} to {self.end}",
@@ -328,6 +370,9 @@ class SeasonRequest:
             "heitu:place": place.key,
             "heitu:collection": self.scenes[0],
             "heitu:run": self.recipe.run_id,
+            "heitu:inputs": dict(self.recipe.inputs),
+            "heitu:parameters": dict(self.recipe.parameters),
+            "heitu:code_version": code_version(),
             "heitu:simulated": self.recipe.simulated,
         }
 
@@ -420,16 +465,27 @@ def _href(path: Path, folder: Path) -> str:
         return path.as_posix()
 
 
+def _no_pixel_size(collection: str, item_id: str) -> GridInvalid:
+    return GridInvalid(
+        f"scenes of {collection}, as {item_id}, tell no pixel size (proj:transform or "
+        "gsd): give --resolution in metres, or take another --collection"
+        f" · 影像集 {collection} 的影像（如 {item_id}）没有像元大小（proj:transform 或 "
+        "gsd），请用 --resolution 给出分辨率（米），或改用其他 --collection"
+    )
+
+
 def _resolution(item: pystac.Item) -> float:
-    """Pixel size of a scene's finest grid in metres."""
-    grid = ProjectionExtension.ext(item)
-    if grid.transform is None:
-        return float(item.common_metadata.gsd or float("inf"))
+    """Pixel size of a scene's finest grid in metres; infinite if it is not told."""
+    transform = item.properties.get("proj:transform")
+    if not transform:
+        return float(item.common_metadata.gsd or math.inf)
     crs = _crs(item)
     in_metres = crs is not None and crs.projected
-    return abs(grid.transform[0]) * (1 if in_metres else _METRES_PER_DEGREE)
+    return abs(float(transform[0])) * (1 if in_metres else _METRES_PER_DEGREE)
 
 
 def _crs(item: pystac.Item) -> CRS | None:
+    if not ProjectionExtension.has_extension(item):
+        return None
     text = ProjectionExtension.ext(item).crs_string
     return None if text is None else CRS(text)

@@ -19,10 +19,9 @@ from raster.composite import (
 )
 from raster.curve import PHENOLOGY, Curves, curves
 from raster.indices import Index
-from raster.mask import clear_mask
 from raster.observe import Formulas, index_limits, observe_scene
-from raster.plane import Plane, stretched
-from raster.reader import GDAL_OPTIONS, read_band
+from raster.plane import Plane
+from raster.reader import GDAL_OPTIONS, read_band, read_clear
 from raster.selection import Observation, Scene
 from raster.step import TimeStep
 
@@ -168,9 +167,14 @@ def _composites(geobox: GeoBox, looks: Sequence[Observation], recipe: Recipe) ->
     # One buffer for all steps: memory grows with the busiest step, not the season.
     observations = np.empty((layers, len(recipe.indices), cube[1]), np.float32)
     for number, step_looks in enumerate(grouped):
-        count = cubes.clear_count[number] if cubes.clear_count.size else None
+        asked = cubes.clear_count.size > 0
+        count = cubes.clear_count[number] if asked else np.zeros(cube[1], np.uint8)
         filled = _observe(step_looks, job, observations, count)
         _composite(observations[:filled], recipe, cubes, number)
+        if job.is_best:
+            # One observation is shown, and weighs as much as the step was seen.
+            for weights in cubes.weights.values():
+                np.multiply(weights[number], count, out=weights[number])
     return cubes
 
 
@@ -185,7 +189,7 @@ def _looks_of(
 
 
 def _observe(
-    looks: Sequence[Observation], job: _Job, observations: Float, count: Byte | None
+    looks: Sequence[Observation], job: _Job, observations: Float, count: Byte
 ) -> int:
     """Fill one layer of `observations` a look, and tell how many were of use."""
     filled = 0
@@ -194,8 +198,7 @@ def _observe(
         completes = job.is_best and filled > 0
         layer = observations[0 if job.is_best else filled]
         seen, added = _add_look(look, job, layer, completes=completes)
-        if count is not None:
-            count += seen
+        count += seen
         filled += added and not completes
     return filled
 
@@ -224,14 +227,12 @@ def _is_wanted(clear: Byte, layer: Float, *, first: bool) -> bool:
 
 def _clear(scene: Scene, job: _Job) -> Byte:
     """Clear-ground mask of a scene on the pixels of a block, uint8 (pixels,)."""
-    plane, margin = read_band(
-        scene.mask, job.geobox, kind="classes", margin=job.recipe.cloud_buffer
+    return read_clear(
+        scene.mask,
+        job.geobox,
+        kind=scene.mask_kind,
+        cloud_buffer=job.recipe.cloud_buffer,
     )
-    clear = clear_mask(plane.pixels, kind=scene.mask_kind, grow=margin)
-    if margin:
-        clear = np.ascontiguousarray(clear[margin:-margin, margin:-margin])
-    inner = Plane(clear, *plane.layout)
-    return stretched(inner, (job.geobox.shape[0], job.geobox.shape[1])).ravel()
 
 
 def _add_scene(
@@ -239,7 +240,7 @@ def _add_scene(
 ) -> None:
     bands = [scene.bands[letter] for letter in job.formulas.bands]
     observe_scene(
-        [read_band(band, job.geobox)[0] for band in bands],
+        _of_one_type([read_band(band, job.geobox) for band in bands]),
         bands,
         clear,
         job.formulas,
@@ -248,6 +249,13 @@ def _add_scene(
         first=first,
         together=job.is_best,
     )
+
+
+def _of_one_type(planes: list[Plane]) -> list[Plane]:
+    """Give the kernels one type; float32 holds every 16-bit number."""
+    if len({plane.pixels.dtype for plane in planes}) == 1:
+        return planes
+    return [Plane(p.pixels.astype(np.float32), *p.layout) for p in planes]
 
 
 def _composite(observations: Float, recipe: Recipe, cubes: _Cubes, number: int) -> None:

@@ -85,7 +85,11 @@ class BlockTask:
                 raise GridInvalid(
                     f"{name} of the block at row {self.block.row}, column "
                     f"{self.block.column} is {array.dtype} of shape {array.shape}, not "
-                    f"{self.dtypes[name]} of shape {self.shapes[name]}"
+                    f"{self.dtypes[name]} of shape {self.shapes[name]}; give tasks "
+                    "that keep the shape and type of their variable"
+                    f" · 第 {self.block.row} 行第 {self.block.column} 列分块的 {name} "
+                    f"为 {array.dtype} {array.shape}，应为 {self.dtypes[name]} "
+                    f"{self.shapes[name]}，请检查其计算任务"
                 )
         return found
 
@@ -112,6 +116,8 @@ class BlockPlan:
             raise SettingInvalid(
                 f"a product needs variables in equal blocks, these have {len(chunks)} "
                 "kinds; choose some variables, and one chunk size for all"
+                f" · 产品的各变量须分块一致，现有 {len(chunks)} 种分块，请选择变量并"
+                "统一分块大小"
             )
         self._rows, self._columns = (_slices(sides) for sides in chunks.pop())
         self._graph = dict(dataset.__dask_graph__())  # type: ignore[no-untyped-call]
@@ -251,7 +257,10 @@ def _room(client: Any) -> int:  # noqa: ANN401
 
 def _thread_count(workers: int | None) -> int:
     if workers is not None and workers < 1:
-        raise SettingInvalid(f"{workers} workers: choose at least 1, or None")
+        raise SettingInvalid(
+            f"{workers} workers: choose at least 1, or None"
+            f" · 线程数 {workers} 无效，请至少取 1，或用 None"
+        )
     if dask.config.get("scheduler", None) in {"synchronous", "sync", "single-threaded"}:
         return 1
     return int(workers or dask.config.get("num_workers", None) or CPU_COUNT)
@@ -268,6 +277,8 @@ def _spatial_chunks(name: str, array: xr.DataArray) -> tuple[tuple[int, ...], ..
             f"{name} has dims {array.dims} and is "
             f"{'lazy' if chunks else 'not lazy'}; a product is made from the lazy "
             "result of a season, with dims (..., y, x)"
+            f" · 变量 {name} 的维度为 {array.dims}，产品须由延迟计算、维度为 "
+            "(..., y, x) 的生长季结果生成"
         )
     spatial = chunks[-2:]
     cut = [sides for sides in chunks[:-2] if len(sides) != 1]
@@ -276,6 +287,8 @@ def _spatial_chunks(name: str, array: xr.DataArray) -> tuple[tuple[int, ...], ..
         raise SettingInvalid(
             f"{name} is cut into blocks {chunks}; they must be of one size in y and x "
             "and hold all of the other dims: rechunk it"
+            f" · 变量 {name} 的分块为 {chunks}，y、x 方向须大小一致，其他维度不可切分，"
+            "请重新分块"
         )
     return spatial
 

@@ -1,5 +1,6 @@
 """From the composites of a block to smoothed series and seasons, strip by strip."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,8 @@ PHENOLOGY = ("sos", "pos", "eos", "los", "peak", "base", "amplitude", "integral"
 # Two values fix a straight line, not a season.
 MIN_COMPOSITES = 3
 
-# An integral grows with the days; a coarser step keeps a year of it within int16.
-INTEGRAL_STEPS = 100
+_LONGEST_SEASON = 366
+_LARGEST = 32767
 
 _NODATA = np.int16(NODATA)
 _ONE_DAY = np.float32(1)
@@ -59,11 +60,23 @@ class Curves:
         the first and after the last composite; no rows if not asked for.
     seasons
         int16 (seasons, variables, pixels) in the order of `PHENOLOGY`; dates in days,
-        values in steps of the scale, the integral in `INTEGRAL_STEPS` of them.
+        values in steps of the scale, the integral in `integral_scale`.
     """
 
     series: Int
     seasons: Int
+
+
+def integral_scale(limits: tuple[float, float]) -> float:
+    """Value of one int16 step of an integral: 1, 2 or 5 times a power of ten.
+
+    The smallest that holds a year at the upper limit of the index.
+    """
+    needed = limits[1] * _LONGEST_SEASON / _LARGEST
+    power = math.floor(math.log10(needed))
+    leading = next(n for n in (1, 2, 5, 10) if n * 10.0**power >= needed)
+    # By text, since 2 * 10.0**-2 is not the nearest number to 0.02.
+    return float(f"{leading}e{power}")
 
 
 def curves(
@@ -117,7 +130,7 @@ def curves(
         weights,
         np.asarray(times, np.float32),
         (bands.diagonal, bands.next, bands.second),
-        (scale, *limits, threshold, smoothing),
+        (scale, *limits, threshold, smoothing, integral_scale(limits)),
         series,
         found,
     )
@@ -134,7 +147,7 @@ def _curves(
     series: Int,
     seasons: Int,
 ) -> None:
-    scale, low, high, threshold, smoothing = settings
+    scale, low, high, threshold, smoothing, area_scale = settings
     steps, pixels = composites.shape
     kept, targets = np.empty(steps * STRIP), np.empty(steps * STRIP)
     work = np.empty((steps + MARGIN_STEPS) * 3 * STRIP)
@@ -158,7 +171,8 @@ def _curves(
         if series.size:
             _store_series(smooth, span, np.float32(1 / scale), start, wide, series)
         if seasons.size:
-            _find_all(smooth, times, span, threshold, scale, start, wide, seasons)
+            scales = scale, area_scale
+            _find_all(smooth, times, span, threshold, scales, start, wide, seasons)
 
 
 @kernel
@@ -236,7 +250,7 @@ def _find_all(
     times: Float,
     span: NDArray[np.int32],
     threshold: float,
-    scale: float,
+    scales: tuple[float, float],
     start: int,
     wide: int,
     seasons: Int,
@@ -245,22 +259,21 @@ def _find_all(
     find_season(smooth, times, span, threshold, season)
     if seasons.shape[0] == 1:
         integrate_season(smooth, times, season)
-        _store_season(season, scale, start, wide, seasons[0])
+        _store_season(season, scales, start, wide, seasons[0])
         return
     spans = new_span(), new_span()
     split_span(smooth, times, span, threshold, season, spans)
     for number in range(2):
         find_season(smooth, times, spans[number], threshold, season)
         integrate_season(smooth, times, season)
-        _store_season(season, scale, start, wide, seasons[number])
+        _store_season(season, scales, start, wide, seasons[number])
 
 
 @kernel
 def _store_season(
-    season: Float, scale: float, start: int, wide: int, stored: Int
+    season: Float, scales: tuple[float, float], start: int, wide: int, stored: Int
 ) -> None:
-    steps = np.float32(1 / scale)
-    area_steps = np.float32(1 / (scale * INTEGRAL_STEPS))
+    steps, area_steps = np.float32(1 / scales[0]), np.float32(1 / scales[1])
     sos, pos = stored[0, start : start + wide], stored[1, start : start + wide]
     eos, los = stored[2, start : start + wide], stored[3, start : start + wide]
     peak, base = stored[4, start : start + wide], stored[5, start : start + wide]

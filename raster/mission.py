@@ -8,7 +8,7 @@ it from a newer one.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,24 +19,39 @@ from raster.mask import MaskKind
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """Reflectance (thermal bands: kelvin) = digital number * scale + offset."""
+
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
 class Mission:
     """One family of products, and the keys under which catalogues offer its files.
 
     `bands` and `mask_assets` hold candidate asset keys, the first present one counts.
-    `nodata` and `saturated` are digital numbers, None = no such number. `scale` and
-    `offset` of reflectance are what the specification fixes; where they are None an
-    item must say, and `hint` begins the sentence that asks for it.
+    `calibrations` are all that the specification knows for reflectance, the letters in
+    `thermal` have the one given there; an item must say which holds, unless `implied`,
+    and `hint` begins the sentence that asks for it. `nodata` and `saturated` are
+    digital numbers, None = no such number.
     """
 
     name: str
     mask_kind: MaskKind
     mask_assets: tuple[str, ...]
     bands: Mapping[str, tuple[str, ...]]
+    calibrations: tuple[Calibration, ...]
+    thermal: Mapping[str, Calibration] = field(default_factory=dict)
+    implied: bool = False
     nodata: float = 0
     saturated: float | None = 65535
-    scale: float | None = None
-    offset: float | None = None
     hint: str = ""
+
+    def calibrations_of(self, letter: str) -> tuple[Calibration, ...]:
+        """Give all calibrations that a band of this letter can have."""
+        thermal = self.thermal.get(letter)
+        return self.calibrations if thermal is None else (thermal,)
 
 
 def _of_three(number: str, common: str, metres: int) -> tuple[str, ...]:
@@ -63,7 +78,10 @@ SENTINEL_2: Final = Mission(
         "S1": _of_three("B11", "swir16", 20),
         "S2": _of_three("B12", "swir22", 20),
     },
-    hint="the date does not tell whether Sentinel-2 numbers are shifted by 1000, so ",
+    # Without and, from processing baseline 04.00 on, with BOA_ADD_OFFSET = -1000.
+    (Calibration(0.0001, 0.0), Calibration(0.0001, -0.1)),
+    hint="numbers shifted by 1000 have offset -0.1, and the date does not tell whether "
+    "they are shifted: ",
 )
 
 # Landsat 4-9, Collection 2 Level 2. Not by number: SR_B4 is red on Landsat 8 and near
@@ -82,7 +100,9 @@ LANDSAT: Final = Mission(
         "S2": ("swir22",),
         "T1": ("lwir11", "lwir"),
     },
-    hint="Collection 2 reflectance is number * 0.0000275 - 0.2, so ",
+    # Landsat Collection 2 Level-2 Science Product Guide: scale factors.
+    (Calibration(0.0000275, -0.2),),
+    thermal={"T1": Calibration(0.00341802, 149.0)},
 )
 
 # HLS Product User Guide, version 2.0: reflectance is number * 0.0001, fill -9999. N is
@@ -106,10 +126,10 @@ HLS_S30: Final = Mission(
         "S1": ("B11",),
         "S2": ("B12",),
     },
+    (Calibration(0.0001, 0.0),),
+    implied=True,
     nodata=-9999,
     saturated=None,
-    scale=0.0001,
-    offset=0.0,
 )
 HLS_L30: Final = Mission(
     "hls-l30",
@@ -124,10 +144,10 @@ HLS_L30: Final = Mission(
         "S1": ("B06",),
         "S2": ("B07",),
     },
+    (Calibration(0.0001, 0.0),),
+    implied=True,
     nodata=-9999,
     saturated=None,
-    scale=0.0001,
-    offset=0.0,
 )
 
 _ONLY_IN_S30 = {"B08", "B8A", "B12"}

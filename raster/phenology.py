@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from raster.jit import ONE, STRIP, TWO, P, kernel
+from raster.jit import ONE, STRIP, P, kernel
 from raster.smooth import new_span
 
 Float = NDArray[np.float32]
@@ -30,10 +30,8 @@ SOS, POS, EOS, PEAK, BASE = (np.uint64(i) * P for i in range(5))
 INTEGRAL = np.uint64(5) * P
 _LOW_LEFT = np.uint64(6) * P
 _LOW_RIGHT = np.uint64(7) * P
-SEASON_ROWS = 8
-
-_STEP_OF_PEAK = TWO * P
-PEAK_ROWS = 3
+_LEVEL = np.uint64(8) * P
+SEASON_ROWS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +104,15 @@ def _find_start(
     series: Float, times: Float, span: Span, threshold: np.float32, season: Float
 ) -> None:
     """Fill SOS: the last time before the peak that the series rises above its level."""
-    for p in range(P):
-        season[SOS + p] = _NAN
+    _set_level(season, _LOW_LEFT, threshold, SOS)
     for t in range(np.uint64(times.size) - ONE):
-        row, now = np.uint64(t) * P, np.int32(t)
-        time, width = times[t], times[np.uint64(t) + ONE] - times[t]
+        row, now, time = np.uint64(t) * P, np.int32(t), times[t]
         for p in range(P):
-            value, after = series[row + p], series[row + P + p]
-            low, peak = season[_LOW_LEFT + p], season[PEAK + p]
-            level = low + threshold * (peak - low)
-            inside = (span[p] <= now) & (now < span[P + p]) & (time < season[POS + p])
-            found = inside & (value <= level) & (value < peak)
-            # Where found, the step after is above the level or the next find.
-            date = time + (level - value) / (after - value) * width
-            season[SOS + p] = date if found else season[SOS + p]
+            value = series[row + p]
+            before = (span[p] <= now) & (time < season[POS + p])
+            low = (value <= season[_LEVEL + p]) & (value < season[PEAK + p])
+            season[SOS + p] = np.float32(t) if before & low else season[SOS + p]
+    _cross(series, times, season, SOS, 1)
 
 
 @kernel
@@ -128,20 +121,43 @@ def _find_end(
 ) -> None:
     """Fill EOS: the first time after the peak that the series falls to its level."""
     steps = np.uint64(times.size)
-    for p in range(P):
-        season[EOS + p] = _NAN
+    _set_level(season, _LOW_RIGHT, threshold, EOS)
     for back in range(steps - ONE):
         t = steps - ONE - np.uint64(back)
-        row, now = t * P, np.int32(t)
-        time, width = times[t], times[t] - times[t - ONE]
+        row, now, time = t * P, np.int32(t), times[t]
         for p in range(P):
-            value, before = series[row + p], series[row - P + p]
-            low, peak = season[_LOW_RIGHT + p], season[PEAK + p]
-            level = low + threshold * (peak - low)
-            inside = (span[p] < now) & (now <= span[P + p]) & (time > season[POS + p])
-            found = inside & (value <= level) & (value < peak)
-            date = time - (level - value) / (before - value) * width
-            season[EOS + p] = date if found else season[EOS + p]
+            value = series[row + p]
+            after = (now <= span[P + p]) & (time > season[POS + p])
+            low = (value <= season[_LEVEL + p]) & (value < season[PEAK + p])
+            season[EOS + p] = np.float32(t) if after & low else season[EOS + p]
+    _cross(series, times, season, EOS, -1)
+
+
+@kernel
+def _set_level(
+    season: Float, lows: np.uint64, threshold: np.float32, date: np.uint64
+) -> None:
+    for p in range(P):
+        low = season[lows + p]
+        season[_LEVEL + p] = low + threshold * (season[PEAK + p] - low)
+        season[date + p] = _NAN
+
+
+@kernel
+def _cross(
+    series: Float, times: Float, season: Float, date: np.uint64, direction: int
+) -> None:
+    """Turn the last step below the level into the time of crossing it."""
+    # Once a pixel, so that no division stands in the loops over the steps.
+    for p in range(STRIP):
+        step = season[date + np.uint64(p)]
+        if step == step:
+            low = int(step)
+            high = low + direction
+            value, peakward = series[low * STRIP + p], series[high * STRIP + p]
+            share = (season[_LEVEL + np.uint64(p)] - value) / (peakward - value)
+            way = share * (times[high] - times[low])
+            season[date + np.uint64(p)] = times[low] + way
 
 
 @kernel

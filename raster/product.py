@@ -105,7 +105,7 @@ def write_season(
     DiskFull, WriteFailed
         An older product is untouched; finished blocks are kept.
     """
-    _check_name(product_id)
+    check_product_id(product_id)
     description = describe(
         dataset,
         product_id=product_id,
@@ -293,7 +293,7 @@ def _series_files(store: BlockStore, journal: Journal) -> dict[str, tuple[int, s
         size = path.stat().st_size
         digest = sha256(path) if known is None else known[1]
         found[path.relative_to(top).as_posix()] = (size, digest)
-    lost = [name for name in written if not store.holds({name: written[name]})]
+    lost = [name for name in written if not store.has({name: written[name]})]
     if lost:
         raise WriteFailed(
             f"{store.work / lost[0]} is gone or cut, with {len(lost) - 1} others. On a "
@@ -378,7 +378,14 @@ def _item_at(final: Path) -> pystac.Item:
     return item
 
 
-def _check_name(product_id: str) -> None:
+def check_product_id(product_id: str) -> None:
+    """Refuse what cannot name a product's folder.
+
+    Raises
+    ------
+    SettingInvalid
+        Not letters, digits, ``.``, ``_`` and ``-``, beginning with one of the first.
+    """
     if not _NAME.fullmatch(product_id):
         raise SettingInvalid(
             f"{product_id!r} cannot name a product: use letters, digits, '.', '_' and "

@@ -200,6 +200,8 @@ def _lineage(dataset: xr.Dataset, product_id: str) -> dict[str, Any]:
         raise SettingInvalid(
             f"{product_id}: the dataset's lineage is no JSON ({exc}); give the result "
             "of a season as it is"
+            f" · {product_id}：数据集的 lineage 不是 JSON（{exc}），请原样使用"
+            "生长季结果"
         ) from exc
     return dict(lineage)
 
@@ -211,6 +213,8 @@ def _simulated(
         raise SettingInvalid(
             f"{product_id}: the dataset does not say whether it is simulated; give the "
             "result of a season with its attributes, or set simulated to 0 or 1"
+            f" · {product_id}：数据集未说明是否为模拟数据，请保留生长季结果的属性，或"
+            "将 simulated 设为 0 或 1"
         )
     return bool(dataset.attrs["simulated"]) or bool(properties.get("heitu:simulated"))
 
@@ -233,7 +237,8 @@ def _interval(
     if not {"start", "end"} <= set(parameters):
         raise SettingInvalid(
             f"{product_id}: the dataset has no time; give properties start_datetime "
-            "and end_datetime"
+            f"and end_datetime · {product_id}：数据集没有时间，请给出属性 "
+            "start_datetime 和 end_datetime"
         )
     start, end = (str(parameters[key])[:10] for key in ("start", "end"))
     return {
@@ -249,6 +254,7 @@ def _check_json(properties: Mapping[str, Any], product_id: str) -> None:
         raise SettingInvalid(
             f"{product_id}: its properties cannot be written as JSON ({exc}); give "
             "plain numbers, and leave unknown ones out"
+            f" · {product_id}：属性无法写成 JSON（{exc}），请用普通数值，未知的不要写"
         ) from exc
 
 
@@ -262,6 +268,8 @@ def _geobox(dataset: xr.Dataset, product_id: str) -> GeoBox:
         raise GridInvalid(
             f"{product_id}: the dataset has no grid with a CRS; give the result of a "
             "season with its coordinates y, x and spatial_ref"
+            f" · {product_id}：数据集没有带坐标系的格网，请保留生长季结果的坐标 y、x "
+            "和 spatial_ref"
         )
     epsg = geobox.crs.to_epsg()
     # Coordinates hold the CRS as long text; files and people read the code.

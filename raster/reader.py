@@ -1,27 +1,31 @@
 """Pixels of a file on a wanted grid."""
 
+import math
 import os
 import resource
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
+from pyproj import Geod
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from raster.errors import SceneUnreadable
-from raster.plane import Plane
+from raster.mask import MaskKind, clear_mask
+from raster.plane import Plane, stretched
 from raster.selection import Band
-from raster.warp import mapping, sample, transformer
+from raster.warp import mapping, reduce, sample, transformer
 
 Kind = Literal["reflectance", "classes"]
 Pixels = NDArray[Any]
@@ -44,10 +48,13 @@ MOST_OPEN = 96
 _SAME_SIZE = 1e-6
 _SAME_EDGE = 1e-3
 
-_METRES_PER_DEGREE = 111_320
-
 # From here on a pixel of the grid is the mean of many of the file.
-_MUCH_COARSER = 2
+MUCH_COARSER = 2 - _SAME_SIZE
+
+# By how much a map's metre may differ from the ground's, in pixels of a cloud buffer.
+_SCALE_OF_MAPS = 0.05
+
+_STRIP_ROWS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,10 @@ class _File:
     overview: int | None
     geobox: GeoBox
     overviews: tuple[int, ...]
-
     version: tuple[int, ...]
+    count: int
+    dtype: np.dtype[Any]
+    nodata: float | None
 
     def open(self) -> DatasetReader:
         return _open(self.href, self.overview, self.version)
@@ -74,49 +83,40 @@ class _Placement:
     row: int
 
 
-def read_band(
-    band: Band, geobox: GeoBox, *, kind: Kind = "reflectance", margin: float = 0
-) -> tuple[Plane, int]:
-    """Read one band of a scene under a block.
+def read_band(band: Band, geobox: GeoBox) -> Plane:
+    """Read one band of reflectance of a scene under a block.
 
     A file on the same pixels as `geobox`, or on pixels a whole number of times as
     large, is read as it is. Where `geobox` is coarser, the coarsest overview serves
-    that is still as fine. Any other grid or CRS is resampled: reflectance bilinearly,
-    or averaged where `geobox` is at least twice as coarse; classes by nearest
-    neighbour, or by majority where it is. Nodata never blends into a neighbour.
+    that is still as fine. Any other grid or CRS is resampled bilinearly, or averaged
+    where `geobox` is at least twice as coarse. Nodata and saturated numbers never
+    blend into a neighbour (in overviews, whoever made them decided).
 
     Parameters
     ----------
     geobox
         Grid of the block, any CRS.
-    margin
-        Metres to be read around the block, rounded to whole pixels of the plane.
 
     Returns
     -------
     Plane
         Pixels in the file's dtype; the band's nodata also outside the file.
-    int
-        Pixels of the plane that the margin adds on each side.
 
     Raises
     ------
     SceneUnreadable
-        The file is missing, truncated or corrupt.
+        The file is missing, truncated, corrupt, or not as its item says.
     """
+    with _naming(band):
+        source = _fitting_overview(_checked(band), geobox)
+        return _read(source, geobox, band, "reflectance")
+
+
+@contextmanager
+def _naming(band: Band) -> Iterator[None]:
+    """Give what goes wrong the name of the file and its item."""
     try:
-        source = _fitting_overview(band.href, geobox)
-        at = _placement(source.geobox, geobox)
-        if at is None:
-            wide = round(margin / _metres(geobox))
-            pixels = _read_warped(source, geobox.pad(wide), band, kind)
-            return Plane(pixels), wide
-        wide = round(margin / (at.factor * _metres(geobox)))
-        padded = geobox.pad(wide * at.factor)
-        at = _Placement(
-            at.factor, at.column - wide * at.factor, at.row - wide * at.factor
-        )
-        return _read_window(source, padded, at, fill=band.nodata), wide
+        yield
     except (RasterioError, OSError) as exc:
         raise SceneUnreadable(
             f"cannot read {band.href} of item {band.item_id}: {exc}. Run `heitu "
@@ -128,10 +128,52 @@ def read_band(
         ) from exc
 
 
-def _metres(geobox: GeoBox) -> float:
-    size = abs(geobox.resolution.x)
-    in_degrees = geobox.crs is not None and geobox.crs.geographic
-    return float(size * _METRES_PER_DEGREE if in_degrees else size)
+def _read(source: _File, geobox: GeoBox, band: Band, kind: Kind) -> Plane:
+    at = _placement(source.geobox, geobox)
+    if at is None:
+        return Plane(_read_warped(source, geobox, band, kind))
+    return _read_window(source, geobox, at, fill=band.nodata)
+
+
+def _checked(band: Band) -> _File:
+    """Look whether a file is as its item says."""
+    version = _version(band.href)
+    if band.size is not None and version and version[-1] != band.size:
+        raise RasterioError(f"{version[-1]} bytes instead of {band.size}")
+    file = _file(band.href, None, version)
+    if file.count != 1:
+        raise RasterioError(f"it has {file.count} bands instead of one")
+    is_mask = band.calibration is None
+    if not is_mask and file.nodata not in (None, band.nodata):
+        raise RasterioError(
+            f"its header says nodata {file.nodata}, its item {band.nodata}"
+        )
+    if is_mask and file.dtype not in (np.uint8, np.uint16):
+        raise RasterioError(f"a mask of type {file.dtype}, not uint8 or uint16")
+    if file.dtype.kind in "iu":
+        limits = np.iinfo(file.dtype)
+        if not limits.min <= band.nodata <= limits.max:
+            raise RasterioError(f"nodata {band.nodata} does not fit its {file.dtype}")
+    return file
+
+
+@lru_cache(maxsize=1024)
+def _ground_metres(geobox: GeoBox) -> float:
+    """Shorter side of a grid's middle pixel on the ground."""
+    height, width = geobox.shape
+    way = transformer(str(geobox.crs), "EPSG:4326")
+    x, y = np.array([0, 1, 0]) + width / 2, np.array([0, 0, 1]) + height / 2
+    to_world: Any = geobox.affine
+    lon, lat = way.transform(*(to_world @ (x, y)))
+    _, _, sides = Geod(ellps="WGS84").inv(
+        lon[[0, 0]], lat[[0, 0]], lon[[1, 2]], lat[[1, 2]]
+    )
+    return float(min(sides))
+
+
+def _whole_pixels(metres: float, pixel: float) -> int:
+    """Pixels that hold a distance; UTM's own scale must not make one more."""
+    return max(math.ceil(metres / pixel - _SCALE_OF_MAPS), 0)
 
 
 class _OpenFiles(threading.local):
@@ -169,7 +211,16 @@ def _most_open() -> int:
 def _file(href: str, overview: int | None, version: tuple[int, ...]) -> _File:
     dataset = _open(href, overview, version)
     levels = () if overview is not None else tuple(dataset.overviews(1))
-    return _File(href, overview, GeoBox.from_rio(dataset), levels, version)
+    return _File(
+        href,
+        overview,
+        GeoBox.from_rio(dataset),
+        levels,
+        version,
+        dataset.count,
+        np.dtype(dataset.dtypes[0]),
+        dataset.nodata,
+    )
 
 
 def _version(href: str) -> tuple[int, ...]:
@@ -180,27 +231,33 @@ def _version(href: str) -> tuple[int, ...]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _fitting_overview(href: str, target: GeoBox) -> _File:
+def _fitting_overview(whole: _File, target: GeoBox) -> _File:
     """Find the coarsest overview that is not coarser than the target."""
-    version = _version(href)
-    whole = _file(href, None, version)
     if not whole.overviews:
         return whole
     ratio = _coarseness(whole.geobox, target) * (1 + _SAME_SIZE)
     fitting = [i for i, factor in enumerate(whole.overviews) if factor <= ratio]
-    return _file(href, fitting[-1], version) if fitting else whole
+    return _file(whole.href, fitting[-1], whole.version) if fitting else whole
 
 
 def _coarseness(source: GeoBox, target: GeoBox) -> float:
-    """Side of the target's middle pixel in pixels of the source."""
+    """Side of a pixel of the target in pixels of the source.
+
+    In the middle of the source, so that all blocks of a grid are read alike.
+    """
     if source.crs is None or target.crs is None:
         raise RasterioError("the file has no CRS")
-    height, width = target.shape
-    centre = target.affine @ (width / 2, height / 2)
-    aside = target.affine @ (width / 2 + 1, height / 2)
-    if source.crs != target.crs:
-        transform = transformer(str(target.crs), str(source.crs)).transform
-        centre, aside = transform(*centre), transform(*aside)
+    return _side(source, target.affine, str(target.crs))
+
+
+@lru_cache(maxsize=4096)
+def _side(source: GeoBox, target: Affine, crs: str) -> float:
+    here = transformer(str(source.crs), crs).transform
+    back = transformer(crs, str(source.crs)).transform
+    height, width = source.shape
+    centre = source.affine @ (width / 2, height / 2)
+    x, y = here(*centre)
+    aside = back(x + target.a, y + target.d)
     distance = np.hypot(aside[0] - centre[0], aside[1] - centre[1])
     return float(distance / abs(source.resolution.x))
 
@@ -260,13 +317,13 @@ def _read_padded(
 
 
 def _read_warped(source: _File, geobox: GeoBox, band: Band, kind: Kind) -> Pixels:
-    dataset = source.open()
-    if _coarseness(source.geobox, geobox) >= _MUCH_COARSER:
-        return _read_reduced(dataset, geobox, band, kind)
+    coarseness = _coarseness(source.geobox, geobox)
+    if coarseness >= MUCH_COARSER:
+        return _read_reduced(source, geobox, band, coarseness)
     way = mapping(source.geobox, geobox)
-    left, top, right, bottom = _within(way.window, dataset)
+    left, top, right, bottom = _within(way.window, source.geobox)
     pixels = _read_padded(
-        dataset, left, top, right=right, bottom=bottom, fill=band.nodata
+        source.open(), left, top, right=right, bottom=bottom, fill=band.nodata
     )
     return sample(
         pixels,
@@ -281,29 +338,109 @@ def _read_warped(source: _File, geobox: GeoBox, band: Band, kind: Kind) -> Pixel
 
 
 def _within(
-    window: tuple[int, int, int, int], dataset: DatasetReader
+    window: tuple[int, int, int, int], file: GeoBox, *, margin: int = 0
 ) -> tuple[int, int, int, int]:
-    """Cut a window to the file; one that misses it is empty."""
+    """Cut a window, widened by a margin, to the file; one that misses it is empty."""
     left, top, right, bottom = window
-    left, top = max(left, 0), max(top, 0)
-    right, bottom = min(right, dataset.width), min(bottom, dataset.height)
+    left, top = max(left - margin, 0), max(top - margin, 0)
+    right, bottom = min(right + margin, file.width), min(bottom + margin, file.height)
     return left, top, max(left, right), max(top, bottom)
 
 
 def _read_reduced(
-    dataset: DatasetReader, geobox: GeoBox, band: Band, kind: Kind
+    source: _File, geobox: GeoBox, band: Band, coarseness: float
 ) -> Pixels:
-    """Read a file much finer than the grid, which has no overview that fits."""
-    majority = kind == "classes"
-    with WarpedVRT(
-        dataset,
-        crs=str(geobox.crs),
-        transform=geobox.affine,
-        width=geobox.width,
-        height=geobox.height,
-        src_nodata=band.nodata,
-        nodata=band.nodata,
-        resampling=Resampling.mode if majority else Resampling.average,
-    ) as warped:
-        pixels: Pixels = warped.read(1)
-    return pixels
+    """Average a file much finer than the grid, which has no overview that fits.
+
+    The mean of what was measured, where that is at least half of the pixel.
+    """
+    shape = (geobox.shape[0], geobox.shape[1])
+    window = mapping(source.geobox, geobox).window
+    left, top, right, bottom = _within(
+        window, source.geobox, margin=math.ceil(coarseness)
+    )
+    sums, counts = np.zeros(shape), np.zeros(shape, np.int64)
+    # In strips: a tile is a quarter of a gigabyte.
+    for start in range(top, bottom, _STRIP_ROWS):
+        end = min(start + _STRIP_ROWS, bottom)
+        pixels = _read_padded(
+            source.open(), left, start, right=right, bottom=end, fill=band.nodata
+        )
+        part = source.geobox[start:end, left:right]
+        more = reduce(
+            pixels,
+            mapping(geobox, part),
+            shape,
+            nodata=band.nodata,
+            saturated=band.saturated,
+        )
+        sums += more[0]
+        counts += more[1]
+    seen = counts >= max(coarseness**2 / 2, 1)
+    mean = np.full(shape, float(band.nodata))
+    np.divide(sums, counts, out=mean, where=seen)
+    return np.floor(mean + 0.5).astype(source.dtype)
+
+
+def read_clear(
+    band: Band, geobox: GeoBox, *, kind: MaskKind, cloud_buffer: float
+) -> NDArray[np.uint8]:
+    """Read where a scene shows the ground on the pixels of a block.
+
+    Parameters
+    ----------
+    band
+        The scene's mask.
+    geobox
+        Grid of the block, any CRS.
+    cloud_buffer
+        Metres by which clouds and shadows are grown, up to whole mask pixels.
+
+    Returns
+    -------
+    uint8 (pixels,), 1 = clear. On a grid at least twice as coarse as the mask a pixel
+    is clear where at least half of it is; else by the mask's nearest pixel.
+
+    Raises
+    ------
+    SceneUnreadable
+        The file is missing, truncated or corrupt.
+    """
+    with _naming(band):
+        whole = _checked(band)
+        coarseness = _coarseness(whole.geobox, geobox)
+        if coarseness >= MUCH_COARSER:
+            return _clear_share(whole, band, geobox, coarseness, kind, cloud_buffer)
+        at = _placement(whole.geobox, geobox)
+        pixel = _ground_metres(geobox) * (1 if at is None else at.factor)
+        grow = _whole_pixels(cloud_buffer, pixel)
+        padded = geobox.pad(grow * (1 if at is None else at.factor))
+        plane = _read(whole, padded, band, "classes")
+        clear = clear_mask(plane.pixels, kind=kind, grow=grow)
+    if grow:
+        clear = np.ascontiguousarray(clear[grow:-grow, grow:-grow])
+    inner = Plane(clear, *plane.layout)
+    return stretched(inner, (geobox.shape[0], geobox.shape[1])).ravel()
+
+
+def _clear_share(
+    whole: _File,
+    band: Band,
+    geobox: GeoBox,
+    coarseness: float,
+    kind: MaskKind,
+    cloud_buffer: float,
+) -> NDArray[np.uint8]:
+    grow = _whole_pixels(cloud_buffer, _ground_metres(whole.geobox))
+    window = mapping(whole.geobox, geobox).window
+    left, top, right, bottom = _within(
+        window, whole.geobox, margin=math.ceil(coarseness) + grow
+    )
+    classes = _read_padded(
+        whole.open(), left, top, right=right, bottom=bottom, fill=band.nodata
+    )
+    clear = clear_mask(classes, kind=kind, grow=grow)
+    way = mapping(geobox, whole.geobox[top:bottom, left:right])
+    _, counts = reduce(clear, way, (geobox.shape[0], geobox.shape[1]), nodata=0)
+    share: NDArray[np.uint8] = (counts >= max(coarseness**2 / 2, 1)).astype(np.uint8)
+    return share.ravel()

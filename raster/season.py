@@ -8,7 +8,7 @@
 | sos, pos, eos | y, x | int16 | start, peak, end in days since `start` |
 | los | y, x | int16 | length, from start to end, in days |
 | peak, base, amplitude | y, x | int16 * the scale | at `pos`, around it, and between |
-| integral | y, x | int16 * 100 scales | index days above zero from `sos` to `eos` |
+| integral | y, x | int16 * a scale | index days above zero from `sos` to `eos` |
 
 Nodata is -32768, everywhere for a pixel never clear; a pixel with fewer than three
 composites has no smooth series and no season. With two seasons the variables over y, x
@@ -36,10 +36,11 @@ from odc.geo.xr import xr_coords
 
 from raster.block import CLEAR_COUNT, SMOOTH, Composite, Recipe, season_block
 from raster.composite import NODATA
-from raster.curve import INTEGRAL_STEPS, PHENOLOGY
-from raster.errors import GridInvalid, SettingInvalid
+from raster.curve import PHENOLOGY, integral_scale
+from raster.errors import GridInvalid, NoScenes, SettingInvalid
 from raster.grid import lonlat_bounds
 from raster.indices import Index, index_named
+from raster.observe import index_limits
 from raster.selection import Bounds, Observation, Selection, select
 from raster.step import Step, TimeStep, dekads, months, spans
 
@@ -143,14 +144,18 @@ def season(
     """
     _check_settings(start, end, step=step, smoothing=smoothing, threshold=threshold)
     _check_choices(composite, seasons=seasons, cloud_buffer=cloud_buffer)
+    _check_grid(geobox, chunk)
     names, indices, of_season = _asked(variables, index)
     bands = dict.fromkeys(band for i in indices for band in i.program.bands)
     selection = select(items, start=start, end=end, bands=tuple(bands))
+    looks = tuple(_looks_near(selection.observations, lonlat_bounds(geobox)))
+    if not looks:
+        raise _nothing_near(selection, geobox)
     recipe = Recipe(
         variables=names,
         indices=indices,
         phenology_index=of_season.name,
-        steps=_steps(selection.observations, step, start, end),
+        steps=_steps(looks, step, start, end),
         start=start,
         composite=composite,
         smoothing=smoothing,
@@ -158,11 +163,9 @@ def season(
         seasons=seasons,
         cloud_buffer=cloud_buffer,
     )
-    side = _side(chunk, recipe, selection.observations)
-    _check_grid(geobox, side)
-    arrays = _lazy_arrays(geobox, selection.observations, recipe, side)
+    arrays = _lazy_arrays(geobox, looks, recipe, _side(chunk, recipe, looks))
     return _dataset(arrays, geobox, recipe, of_season).assign_attrs(
-        _lineage(selection, recipe, step, end=end)
+        _lineage(looks, selection, recipe, step, end=end)
     )
 
 
@@ -220,7 +223,13 @@ def _asked(
 ) -> tuple[tuple[str, ...], tuple[Index, ...], Index]:
     """Names of the results, the indices they need, and that of the seasons."""
     of_season = index if isinstance(index, Index) else index_named(index)
-    own = {i.name: i for i in (*variables, index) if isinstance(i, Index)}
+    own: dict[str, Index] = {}
+    for i in (*variables, index):
+        if isinstance(i, Index) and own.setdefault(i.name, i) != i:
+            raise SettingInvalid(
+                f"two indices named {i.name!r}, {own[i.name].formula} and {i.formula}:"
+                f" rename one · 两个指数同名 {i.name!r}，请改名"
+            )
     names = [v.name if isinstance(v, Index) else v for v in variables]
     if not names:
         raise SettingInvalid(
@@ -271,20 +280,41 @@ def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> in
     return fitting[0] if fitting else _SIDES[-1]
 
 
-def _check_grid(geobox: GeoBox, chunk: int) -> None:
+def _check_grid(geobox: GeoBox, chunk: int | None) -> None:
     if geobox.crs is None:
         raise GridInvalid(
             "the grid has no CRS: build it with raster.grid.geobox_for"
             " · 网格没有坐标系，请用 raster.grid.geobox_for 建立"
         )
-    if chunk < 1:
+    if min(geobox.shape) < 1:
+        raise GridInvalid(
+            f"a grid of shape {tuple(geobox.shape)}: give one with pixels"
+            f" · 网格 {tuple(geobox.shape)} 没有像元，请重新指定"
+        )
+    if chunk is not None and chunk < 1:
         raise SettingInvalid(
             f"chunk {chunk}: choose at least 1 pixel · 分块边长 {chunk} 无效，至少为 1"
         )
 
 
+def _nothing_near(selection: Selection, geobox: GeoBox) -> NoScenes:
+    where = ", ".join(f"{degrees:.3f}" for degrees in lonlat_bounds(geobox))
+    some = selection.scenes[0].item_id
+    return NoScenes(
+        f"none of the {len(selection.scenes)} scenes, as {some}, touches the grid "
+        f"(west, south, east, north {where}): check the place and the items' bbox"
+        f" · {len(selection.scenes)} 景影像（如 {some}）都不在范围 {where} 内，请检查"
+        "地点和 bbox"
+    )
+
+
 def _lineage(
-    selection: Selection, recipe: Recipe, step: Step, *, end: date
+    looks: Sequence[Observation],
+    selection: Selection,
+    recipe: Recipe,
+    step: Step,
+    *,
+    end: date,
 ) -> dict[str, Any]:
     """Attributes that say what the season was made of, and how."""
     parameters = {
@@ -299,9 +329,11 @@ def _lineage(
         "threshold": recipe.threshold,
         "cloud_buffer": recipe.cloud_buffer,
     }
-    scenes = [scene for look in selection.observations for scene in look.scenes]
+    scenes = [scene for look in looks for scene in look.scenes]
+    read = {scene.item_id for scene in scenes}
     told = {
         "scenes": [scene.item_id for scene in scenes],
+        "beside_the_grid": sorted({s.item_id for s in selection.scenes} - read),
         "superseded": [
             {"item": old.item_id, "by": old.by, "reason": old.reason}
             for old in selection.superseded
@@ -433,18 +465,18 @@ def _attributes(name: str, recipe: Recipe, of_season: Index) -> dict[str, Any]:
     attributes["_FillValue"] = np.int16(NODATA)
     if name in PHENOLOGY:
         attributes["long_name"] = _NAMES[name].format(of_season.name.upper())
-        return attributes | _phenology_units(name, recipe.start, of_season.scale)
+        return attributes | _phenology_units(name, recipe.start, of_season)
     index = next(i for i in recipe.indices if i.name == name.removesuffix(SMOOTH))
     text = "smoothed {}" if name.endswith(SMOOTH) else recipe.composite + " {}"
     long_name = text.format(index.long_name or index.name)
     return attributes | {"long_name": long_name, "scale_factor": index.scale}
 
 
-def _phenology_units(name: str, start: date, scale: float) -> dict[str, Any]:
+def _phenology_units(name: str, start: date, index: Index) -> dict[str, Any]:
     if name in _DATES:
         return {"units": f"days since {start.isoformat()}"}
     if name == "los":
         return {"units": "day"}
     if name == "integral":
-        return {"units": "day", "scale_factor": scale * INTEGRAL_STEPS}
-    return {"scale_factor": scale}
+        return {"units": "day", "scale_factor": integral_scale(index_limits(index))}
+    return {"scale_factor": index.scale}

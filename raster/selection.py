@@ -6,23 +6,21 @@ newest processing is taken, and what it replaces is listed for the lineage.
 """
 
 import json
-import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import pystac
 
-from raster.errors import AssetMissing, NoScenes, OffsetUnknown
+from raster.calibration import calibration_of, raster_value
+from raster.errors import AssetMissing, NoScenes
 from raster.mask import MASK_NODATA, MaskKind
 from raster.mission import (
-    SENTINEL_2,
+    Calibration,
     Mission,
     Sensing,
     asset_of,
-    baseline_of,
     mission_of,
     sensing_of,
 )
@@ -38,23 +36,14 @@ _SAME_TIME = timedelta(minutes=1)
 # half an hour long.
 _SAME_PASS = timedelta(hours=1)
 
-_BOA_OFFSET_APPLIED = "earthsearch:boa_offset_applied"
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Reflectance = digital number * scale + offset."""
-
-    scale: float
-    offset: float
-
 
 @dataclass(frozen=True, slots=True)
 class Band:
     """One single-band file of a scene.
 
     `calibration` is None for a mask; `nodata` and `saturated` are digital numbers that
-    are no measurement.
+    are no measurement. `size` is the file's length in bytes by the item's `file:size`
+    (STAC file extension), None where the item does not say: a shorter file is cut off.
     """
 
     item_id: str
@@ -62,6 +51,7 @@ class Band:
     calibration: Calibration | None
     nodata: float = 0
     saturated: float | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +119,9 @@ def select(
     datastrip, Landsat by path, row and day, HLS by granule name; by tile, platform and
     minute where these are unknown; by mission, platform, second and grid where even
     the tile is. The newest processing baseline is taken, else the latest made, else the
-    highest id. The two pieces into which a datastrip's end cuts a tile both stay.
+    highest id. A simulated scene is never read in place of a real one: of one date and
+    mission the real scenes come first. The two pieces into which a datastrip's end cuts
+    a tile both stay.
 
     Parameters
     ----------
@@ -145,7 +137,8 @@ def select(
     AssetMissing
         An item of the window lacks its mask or one of `bands`.
     OffsetUnknown
-        A band does not say how its numbers become reflectance, or contradicts itself.
+        A band does not say how its numbers become reflectance, says it in a way that
+        no product of its mission has, or contradicts itself.
     """
     found = [_read(item) for item in items if start <= acquired_on(item) <= end]
     if not found:
@@ -157,7 +150,7 @@ def select(
     superseded: list[Superseded] = []
     kept = _best(_same_items(found), superseded)
     kept = _best(_acquisitions(kept), superseded)
-    # Newest processing first, whatever the order of the items.
+    # Real before simulated and newest processing first, whatever the items' order.
     kept.sort(key=_rank, reverse=True)
     kept.sort(key=_look)
     days = groupby(kept, key=_look)
@@ -220,8 +213,14 @@ def _href(asset: pystac.Asset) -> str:
 
 
 def _mask(item: pystac.Item, mission: Mission) -> Band:
-    href = _href(asset_of(item, mission.mask_assets))
-    return Band(item.id, href, None, MASK_NODATA[mission.mask_kind])
+    asset = asset_of(item, mission.mask_assets)
+    nodata = MASK_NODATA[mission.mask_kind]
+    return Band(item.id, _href(asset), None, nodata, size=_size(asset))
+
+
+def _size(asset: pystac.Asset) -> int | None:
+    size = asset.extra_fields.get("file:size")
+    return size if isinstance(size, int) and not isinstance(size, bool) else None
 
 
 def _band(item: pystac.Item, mission: Mission, letter: str) -> Band:
@@ -235,122 +234,15 @@ def _band(item: pystac.Item, mission: Mission, letter: str) -> Band:
             item_id=item.id,
         )
     asset = asset_of(item, keys, band=letter)
-    nodata = _raster_value(asset, "nodata")
+    nodata = raster_value(asset, "nodata")
     return Band(
         item.id,
         _href(asset),
-        _calibration(item, mission, asset),
+        calibration_of(item, mission, letter),
         mission.nodata if nodata is None else nodata,
         mission.saturated,
+        _size(asset),
     )
-
-
-def _calibration(
-    item: pystac.Item, mission: Mission, asset: pystac.Asset
-) -> Calibration:
-    """Read scale and offset, from the item or as the mission's specification has it.
-
-    Sentinel-2 numbers are shifted by 1000 from processing baseline 04.00 on, also in
-    reprocessed scenes of earlier years. Earth Search took the shift out of the files of
-    its collection sentinel-2-l2a and says so by `earthsearch:boa_offset_applied`, yet
-    leaves the offset in the item: "true" sets it to zero. Its collection
-    sentinel-2-c1-l2a holds the numbers as ESA made them.
-    """
-    scale = _raster_value(asset, "scale")
-    scale = mission.scale if scale is None else scale
-    offset = _raster_value(asset, "offset")
-    offset = mission.offset if offset is None else offset
-    if mission is SENTINEL_2:
-        if item.properties.get(_BOA_OFFSET_APPLIED) is True:
-            offset = 0.0
-        elif offset is not None:
-            _check_shift(item, asset, offset)
-    if (
-        scale is None
-        or offset is None
-        or not (0 < scale < math.inf and math.isfinite(offset))
-    ):
-        raise _offset_unknown(
-            item,
-            asset,
-            f"scale {scale}, offset {offset}; {mission.hint}write raster:scale and "
-            "raster:offset into the asset",
-            "没有可用的 scale 和 offset，请补写",
-        )
-    return Calibration(scale=scale, offset=offset)
-
-
-def _check_shift(item: pystac.Item, asset: pystac.Asset, offset: float) -> None:
-    """Refuse an offset that the processing baseline or the catalogue contradicts."""
-    baseline = baseline_of(item)
-    shifted = baseline >= (4, 0)
-    name = ".".join(f"{number:02}" for number in baseline)
-    if baseline and shifted != (offset != 0):
-        raise _offset_unknown(
-            item,
-            asset,
-            f"offset {offset} with processing baseline {name}, whose numbers are "
-            f"{'' if shifted else 'not '}shifted by 1000; write offset "
-            f"{-0.1 if shifted else 0}, or {_BOA_OFFSET_APPLIED} = true into the item "
-            "if the file holds numbers without the shift",
-            f"的 offset {offset} 与处理基线 {name} 矛盾，请改正",
-        )
-    if shifted and _in_doubt(item):
-        raise _offset_unknown(
-            item,
-            asset,
-            f"{_BOA_OFFSET_APPLIED} = false with baseline {name} is wrong for many "
-            "scenes of Earth Search's sentinel-2-l2a; take the scene from "
-            "sentinel-2-c1-l2a, or look at its dark water: below 1000 set the property "
-            "to true, else remove it",
-            "的偏移标注（Earth Search sentinel-2-l2a）不可靠，请改用 sentinel-2-c1-l2a"
-            " 的影像，或核对暗水体像元后改正该属性",
-        )
-
-
-def _offset_unknown(
-    item: pystac.Item, asset: pystac.Asset, english: str, chinese: str
-) -> OffsetUnknown:
-    key = next(key for key, value in item.assets.items() if value is asset)
-    return OffsetUnknown(
-        f"item {item.id}, asset {key}: {english} · 影像 {item.id} 的 {key} {chinese}",
-        item_id=item.id,
-        href=asset.href,
-    )
-
-
-def _in_doubt(item: pystac.Item) -> bool:
-    # Element84/earth-search issues 66 and 71, cirrus-geo/cirrus-earth-search issue 33:
-    # "false" stands on scenes with and without the shift. Collection 1 is right.
-    if item.properties.get(_BOA_OFFSET_APPLIED) is not False:
-        return False
-    software = item.properties.get("processing:software")
-    by_old_pipeline = isinstance(software, Mapping) and "sentinel2-to-stac" in software
-    return by_old_pipeline or item.collection_id == "sentinel-2-l2a"
-
-
-def _raster_value(asset: pystac.Asset, name: str) -> float | None:
-    """Look where the STAC raster extension has it: 2.0 in band or asset, 1.1.
-
-    Nodata is core metadata since STAC 1.1, without a prefix.
-    """
-    fields = asset.extra_fields
-    current = name if name == "nodata" else f"raster:{name}"
-    for value in (
-        _first(fields.get("bands")).get(current),
-        fields.get(current),
-        _first(fields.get("raster:bands")).get(name),
-    ):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if value == "nan":
-            return math.nan
-    return None
-
-
-def _first(bands: object) -> Mapping[str, Any]:
-    found = bands[0] if isinstance(bands, list) and bands else None
-    return found if isinstance(found, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,11 +262,12 @@ def _read(item: pystac.Item) -> _Candidate:
     return _Candidate(item, mission, sensing_of(item, mission), _moment_of(item), mask)
 
 
-def _rank(one: _Candidate) -> tuple[tuple[int, ...], datetime, str, str, str]:
-    """Order in which processings of one acquisition get better."""
+def _rank(one: _Candidate) -> tuple[bool, tuple[int, ...], datetime, str, str, str]:
+    """Order in which processings of one acquisition get better, any real one best."""
+    real = not _is_simulated(one.item)
     made = one.sensing.processed or datetime.min.replace(tzinfo=UTC)
     collection = one.item.collection_id or ""
-    return one.sensing.version, made, one.item.id, _href(one.mask), collection
+    return real, one.sensing.version, made, one.item.id, _href(one.mask), collection
 
 
 def _look(one: _Candidate) -> tuple[date, str]:

@@ -117,9 +117,18 @@ class BlockStore:
         array = _open(self._folder(name), name, mode="r")
         return np.asarray(array[..., block.y, block.x])
 
-    def holds(self, files: Mapping[str, tuple[int, str]]) -> bool:
+    def has(self, files: Mapping[str, tuple[int, str]]) -> bool:
         """Whether files that were written are there, in their size."""
         return all(_size(self.work / name) == size for name, (size, _) in files.items())
+
+    def holds(self, files: Mapping[str, tuple[int, str]]) -> bool:
+        """Whether files that were written are there, unchanged to the byte.
+
+        Reads all of them; after a power cut a file can have its size and not its data.
+        """
+        return self.has(files) and all(
+            sha256(self.work / name) == digest for name, (_, digest) in files.items()
+        )
 
     def sweep(self, kept: Iterable[str]) -> None:
         """Remove the data of blocks that were not finished.

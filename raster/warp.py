@@ -22,8 +22,11 @@ Coordinates = NDArray[np.float64]
 
 # Pixels between control points, halved until straight lines between them are right
 # to a hundredth of a pixel of the file.
-_FIRST_SPACING = 64
+_FIRST_SPACING = 16
 _TOLERANCE = 0.01
+
+# Share of a pixel's weight that must have been measured.
+_HALF = 0.5
 
 _OUTSIDE = -1e9
 
@@ -35,15 +38,20 @@ class Mapping:
     Attributes
     ----------
     columns, rows
-        float64, position of every `spacing`-th pixel centre of the block in pixels of
-        the file, from its upper left corner; straight lines between them.
+        float64, position of every `spacing`-th pixel centre in pixels of the file,
+        from its upper left corner; straight lines between them.
     spacing
         Pixels of the block between control points.
+    first
+        Row and column of the block's first pixel among the control points' pixels.
+        Control points lie on multiples of `spacing` of the grid's own count, so that
+        a pixel finds the same place whatever block it is computed in.
     """
 
     columns: Coordinates
     rows: Coordinates
     spacing: int
+    first: tuple[int, int]
 
     @property
     def window(self) -> tuple[int, int, int, int]:
@@ -77,28 +85,33 @@ def mapping(source: GeoBox, target: GeoBox) -> Mapping:
         )
     spacing = _FIRST_SPACING
     while True:
-        columns, rows = _control_points(source, target, spacing)
+        first, columns, rows = _control_points(source, target, spacing)
         fits = max(_bend(columns), _bend(rows)) <= _TOLERANCE
         if fits or spacing == 1:
             lost = ~(np.isfinite(columns) & np.isfinite(rows))
             columns[lost] = rows[lost] = _OUTSIDE
-            return Mapping(columns, rows, spacing)
+            return Mapping(columns, rows, spacing, first)
         spacing //= 2
 
 
 def _control_points(
     source: GeoBox, target: GeoBox, spacing: int
-) -> tuple[Coordinates, Coordinates]:
+) -> tuple[tuple[int, int], Coordinates, Coordinates]:
     height, width = target.shape
-    # One point past the last pixel, so that every pixel lies between two.
-    x = np.arange(0, width + spacing, spacing) + 0.5
-    y = np.arange(0, height + spacing, spacing) + 0.5
-    world = target.affine @ tuple(np.meshgrid(x, y))
+    # A quarter, so that neither grids on pixel edges nor on centres meet a rounding.
+    count = ~target.affine @ (0.0, 0.0)
+    column, row = (-math.floor(number + 0.25) % spacing for number in count)
+    # Points around the block, so that every pixel lies between two, and three at least
+    # to see a curve by.
+    x = np.arange(-column, width + 2 * spacing, spacing) + 0.5
+    y = np.arange(-row, height + 2 * spacing, spacing) + 0.5
+    to_world: Any = target.affine
+    world = to_world @ tuple(np.meshgrid(x, y))
     if source.crs != target.crs:
         way = transformer(str(target.crs), str(source.crs))
         world = way.transform(*world)
     columns, rows = ~source.affine @ world
-    return np.asarray(columns), np.asarray(rows)
+    return (row, column), np.asarray(columns), np.asarray(rows)
 
 
 @lru_cache(maxsize=64)
@@ -154,29 +167,34 @@ def sample(
     bad = nodata if saturated is None else saturated
     limits = np.array([left, top, nodata, bad], np.float64)
     take = _blend if blend else _nearest
-    take(pixels, way.columns, way.rows, way.spacing, limits, result)
+    take(pixels, way.columns, way.rows, way.spacing, way.first, limits, result)
     return result
 
 
 @kernel
 def _follow(
-    columns: Coordinates, rows: Coordinates, spacing: int, y: int, place: Coordinates
+    columns: Coordinates,
+    rows: Coordinates,
+    spacing: int,
+    first: tuple[int, int],
+    y: int,
+    place: Coordinates,
 ) -> None:
     """Positions of one row of the block: `place` is float64 (2, width), column, row."""
-    width, line = place.shape[1], y // spacing
-    down = (y % spacing) / spacing
-    for part in range((width + spacing - 1) // spacing):
-        start = part * spacing
+    width, line = place.shape[1], (y + first[0]) // spacing
+    down = ((y + first[0]) % spacing) / spacing
+    for part in range((width + first[1] + spacing - 1) // spacing):
+        start = part * spacing - first[1]
         end = min(start + spacing, width)
         for axis in range(2):
             points = columns if axis == 0 else rows
-            first = points[line, part] * (1 - down) + points[line + 1, part] * down
-            last = (
+            one = points[line, part] * (1 - down) + points[line + 1, part] * down
+            other = (
                 points[line, part + 1] * (1 - down) + points[line + 1, part + 1] * down
             )
-            step = (last - first) / spacing
-            for x in range(end - start):
-                place[axis, start + x] = first + step * x
+            step = (other - one) / spacing
+            for x in range(max(start, 0), end):
+                place[axis, x] = one + step * (x - start)
 
 
 @kernel
@@ -185,6 +203,7 @@ def _nearest(
     columns: Coordinates,
     rows: Coordinates,
     spacing: int,
+    first: tuple[int, int],
     limits: Coordinates,
     result: NDArray[Any],
 ) -> None:
@@ -192,7 +211,7 @@ def _nearest(
     place = np.empty((2, result.shape[1]))
     nothing = pixels.dtype.type(limits[2])
     for y in range(result.shape[0]):
-        _follow(columns, rows, spacing, y, place)
+        _follow(columns, rows, spacing, first, y, place)
         for x in range(result.shape[1]):
             column, row = place[0, x] - limits[0], place[1, x] - limits[1]
             if 0 <= column < width and 0 <= row < height:
@@ -207,6 +226,7 @@ def _blend(
     columns: Coordinates,
     rows: Coordinates,
     spacing: int,
+    first: tuple[int, int],
     limits: Coordinates,
     result: NDArray[Any],
 ) -> None:
@@ -215,7 +235,7 @@ def _blend(
     nodata, saturated = np.float32(limits[2]), np.float32(limits[3])
     nothing = pixels.dtype.type(limits[2])
     for y in range(result.shape[0]):
-        _follow(columns, rows, spacing, y, place)
+        _follow(columns, rows, spacing, first, y, place)
         for x in range(result.shape[1]):
             # From the centre of the upper left of the four pixels.
             column, row = place[0, x] - limits[0] - 0.5, place[1, x] - limits[1] - 0.5
@@ -238,3 +258,59 @@ def _blend(
                     result[y, x] = pixels.dtype.type(
                         np.floor(total / weight + np.float32(0.5))
                     )
+
+
+def reduce(
+    pixels: NDArray[Any],
+    way: Mapping,
+    shape: tuple[int, int],
+    *,
+    nodata: float,
+    saturated: float | None = None,
+) -> tuple[Coordinates, NDArray[np.int64]]:
+    """Add up the pixels of a window of a file that lie in each pixel of a block.
+
+    Parameters
+    ----------
+    pixels
+        (rows, columns) of the window.
+    way
+        From the window's pixels to the block, the other way round than for `sample`.
+    shape
+        (height, width) of the block.
+    nodata, saturated
+        Numbers that are no measurement.
+
+    Returns
+    -------
+    float64 (y, x) sums and int64 (y, x) numbers of the measured pixels whose centre
+    lies in a pixel of the block.
+    """
+    sums, counts = np.zeros(shape), np.zeros(shape, np.int64)
+    limits = np.array([nodata, nodata if saturated is None else saturated])
+    _gather(pixels, way.columns, way.rows, way.spacing, way.first, limits, sums, counts)
+    return sums, counts
+
+
+@kernel
+def _gather(
+    pixels: NDArray[Any],
+    columns: Coordinates,
+    rows: Coordinates,
+    spacing: int,
+    first: tuple[int, int],
+    limits: Coordinates,
+    sums: Coordinates,
+    counts: NDArray[np.int64],
+) -> None:
+    height, width = sums.shape
+    place = np.empty((2, pixels.shape[1]))
+    for y in range(pixels.shape[0]):
+        _follow(columns, rows, spacing, first, y, place)
+        for x in range(pixels.shape[1]):
+            number = np.float64(pixels[y, x])
+            inside = (0 <= place[0, x] < width) and (0 <= place[1, x] < height)
+            if inside and number != limits[0] and number != limits[1]:
+                row, column = int(place[1, x]), int(place[0, x])
+                sums[row, column] += number
+                counts[row, column] += 1

@@ -52,7 +52,10 @@ def zone_index(geobox: GeoBox, geometries: Sequence[BaseGeometry]) -> NDArray[np
         The grid has no CRS.
     """
     if geobox.crs is None:
-        raise GridInvalid("the grid has no CRS: build it with raster.grid.geobox_for")
+        raise GridInvalid(
+            "the grid has no CRS: build it with raster.grid.geobox_for"
+            " · 格网没有坐标系，请用 raster.grid.geobox_for 生成"
+        )
     _check_polygons(geometries)
     zones = np.full(geobox.shape, OUTSIDE, np.int16)
     if not geometries:
@@ -68,11 +71,15 @@ def zone_index(geobox: GeoBox, geometries: Sequence[BaseGeometry]) -> NDArray[np
 
 def _check_polygons(geometries: Sequence[BaseGeometry]) -> None:
     if len(geometries) > np.iinfo(np.int16).max:
-        raise GeometryInvalid(f"{len(geometries)} polygons: int16 can tell 32767 apart")
+        raise GeometryInvalid(
+            f"{len(geometries)} polygons: int16 can tell 32767 apart; take them in "
+            f"parts · 多边形有 {len(geometries)} 个，最多 32767 个，请分批处理"
+        )
     for i, geometry in enumerate(geometries):
         if geometry.geom_type not in {"Polygon", "MultiPolygon"} or geometry.is_empty:
             raise GeometryInvalid(
                 f"geometry {i} is {geometry.wkt[:60]}: give non-empty polygons"
+                f" · 第 {i} 个几何为 {geometry.wkt[:60]}，请给出非空多边形"
             )
 
 
@@ -105,10 +112,16 @@ def zone_mean(
     if not values.shape == weights.shape == zones.shape:
         raise GridInvalid(
             f"values {values.shape}, weights {weights.shape} and zones {zones.shape} "
-            "must share one grid"
+            "must share one grid: give arrays of one shape"
+            f" · 数值 {values.shape}、权重 {weights.shape} 和分区 {zones.shape} 须为"
+            "同一格网，请给出形状一致的数组"
         )
     if (weights < 0).any() or zones.max(initial=OUTSIDE) >= count:
-        raise GridInvalid(f"a weight is negative, or a zone is not below {count}")
+        raise GridInvalid(
+            f"a weight is negative, or a zone is not below {count}: give weights from "
+            "0 on, and the count of the polygons the zones were made of"
+            f" · 有权重为负，或分区编号不小于 {count}，请检查权重和分区数"
+        )
     used = (zones >= 0) & np.isfinite(values) & (weights > 0)
     zone, weight = zones[used], weights[used].astype(np.float64)
     # float64, because a county sums a hundred thousand pixels.

@@ -24,6 +24,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.errors import NoScenesThere, PeriodUnknown, PlaceInvalid
+from api.lineage import checksums
 from api.season_product import (
     SeasonRequest,
     place_in_box,
@@ -33,8 +34,10 @@ from api.season_product import (
 )
 from ingest.archive import Archive, BandData
 from ingest.errors import ArchiveMissing
-from raster.errors import NoClearPixel
+from raster.errors import GridInvalid, NoClearPixel, SettingInvalid
 from raster.grid import ALBERS_CHINA
+from raster.season import SEASON_VARIABLES as DEFAULT
+from store.runs import run_id_of
 from tests.api import samples
 from tests.demo.conftest import heitu
 
@@ -141,7 +144,9 @@ def test_a_field_is_the_rectangle_around_its_polygon(
     )
 
     folder, item = made(result)
-    assert re.fullmatch(r"season-field-[0-9a-f]{8}-2026-fine-dekad", folder.name)
+    assert re.fullmatch(
+        r"season-field-[0-9a-f]{8}-2026-fine-dekad-[0-9a-f]{6}", folder.name
+    )
     assert "一号地" in item.properties["heitu:title_zh"]
     assert item.bbox is not None
     # Ten metres are 0.00009 degrees of latitude and 0.00012 of longitude.
@@ -236,6 +241,62 @@ def test_scenes_in_degrees_make_a_grid_in_metres(tmp_path: Path) -> None:
     assert wanted.geobox.crs == ALBERS_CHINA
     # A thousandth of a degree along a meridian.
     assert wanted.geobox.resolution.x == pytest.approx(111.3, abs=0.5)
+
+
+def test_what_is_not_the_default_is_in_the_name(data: Path) -> None:
+    def name(**options: Any) -> str:
+        return request(data, options=options).product_id.partition("fine-")[2]
+
+    plain = {"composite": "median", "index": "ndvi", "seasons": 1, "cloud_buffer": 0.0}
+
+    assert name(**plain, chunk=16, variables=("peak", *DEFAULT)) == "dekad"
+    assert name(composite="max") == "dekad-max"
+    assert name(index="evi2", seasons=2) == "dekad-evi2-2seasons"
+    assert name(step=16, cloud_buffer=40.0) == "16d-40mcloud"
+
+
+def test_other_variables_are_another_product(data: Path) -> None:
+    wanted = [
+        request(data, options={"variables": names})
+        for names in (("ndvi",), ("ndvi", "clear_count"))
+    ]
+
+    ends = [each.product_id.rpartition("-")[2] for each in wanted]
+    assert ends == [each.recipe.run_id[:6] for each in wanted]
+    assert ends[0] != ends[1]
+
+
+def test_blocks_of_another_size_are_another_run(data: Path) -> None:
+    runs = {
+        request(data, options=options).recipe.run_id
+        for options in ({}, {"chunk": 16}, {"chunk": 32})
+    }
+
+    assert len(runs) == 3
+
+
+def test_the_product_says_what_its_run_is(data: Path, tmp_path: Path) -> None:
+    arguments = ("--variables", "clear_count", "--block", "32", "--out", str(tmp_path))
+
+    _, item = made(run(data, *BOX, "--year", "2026", *arguments))
+
+    told = item.properties
+    inputs, parameters = told["heitu:inputs"], told["heitu:parameters"]
+    assert inputs == checksums(Archive(data / "archive").items("fine"))
+    assert len(inputs) == 6
+    assert parameters["options"] == {
+        "variables": ["clear_count"],
+        "step": "dekad",
+        "chunk": 32,
+    }
+    assert parameters["window"] == ["2026-04-01", "2026-10-31"]
+    assert told["heitu:run"] == run_id_of(
+        kind="season",
+        inputs=inputs,
+        parameters=parameters,
+        code_version=told["heitu:code_version"],
+        model_version=None,
+    )
 
 
 def test_another_window_or_step_is_another_product(data: Path) -> None:
@@ -408,21 +469,22 @@ def test_a_rectangle_must_be_degrees_in_order(
     ("content", "told"),
     [
         (None, "No such file"),
-        ("{", "parse error"),
-        ('{"type": "Point", "coordinates": [124, 43]}', "no polygon in it"),
+        (b"{", "parse error"),
+        ('{"name": "一号地"}'.encode("gbk"), "can't decode byte 0xba in position 12"),
+        (b'{"type": "Point", "coordinates": [124, 43]}', "no polygon in it"),
         (
-            '{"type": "Polygon", "coordinates": [[[5e5, 4e6], [6e5, 4e6], [5e5, 5e6], '
-            "[5e5, 4e6]]]}",
+            b'{"type": "Polygon", "coordinates": [[[5e5, 4e6], [6e5, 4e6], [5e5, 5e6], '
+            b"[5e5, 4e6]]]}",
             "are no degrees",
         ),
     ],
 )
 def test_a_field_file_that_says_no_place(
-    tmp_path: Path, content: str | None, told: str
+    tmp_path: Path, content: bytes | None, told: str
 ) -> None:
     path = tmp_path / "field.geojson"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content)
 
     with pytest.raises(PlaceInvalid, match=told) as caught:
         place_of_field(path)
@@ -449,6 +511,61 @@ def test_one_place_is_wanted(data: Path, places: tuple[str, ...]) -> None:
 
     assert result.exit_code == 2
     assert "--county, --bbox" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--resolution", "inf"), "inf is no number of metres"),
+        (("--cloud-buffer", "inf"), "inf is no number of metres"),
+        (("--resolution", "nan"), "greater than or equal to 0.1"),
+        (("--step", "date"), "--step date is not for this command"),
+        (("--step", "date"), "本命令不能用"),
+    ],
+)
+def test_options_that_cannot_be_are_wrong_usage(
+    data: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    ran = heitu("season", *BOX, "--year", "2026", *arguments, "--data", str(data))
+
+    assert ran.returncode == 2
+    # The words are wrapped in a frame.
+    words = " ".join(ran.stderr.replace("│", " ").split())
+    assert told in words
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_name_is_refused_before_a_cluster_is_asked(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEITU_DASK", "localhost")
+
+    result = run(data, *BOX, "--year", "2026", "--name", "一号地")
+
+    assert isinstance(result.exception, SettingInvalid)
+    assert "'一号地' cannot name a product" in str(result.exception)
+    _both_languages(result.exception)
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_scenes_without_a_pixel_size_need_one_given(
+    tmp_path: Path, *, extension: bool
+) -> None:
+    add_july_scene(Archive(tmp_path / "archive"), samples.FINE, "one", nir=5500)
+    path = tmp_path / "archive" / "fine" / "one" / "one.json"
+    content = json.loads(path.read_text())
+    for name in ("proj:transform", "gsd"):
+        content["properties"].pop(name, None)
+    if not extension:
+        others = [uri for uri in content["stac_extensions"] if "projection" not in uri]
+        content["stac_extensions"] = others
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(GridInvalid, match="as one, tell no pixel size") as caught:
+        request(tmp_path).dataset()
+
+    _both_languages(caught.value)
+    assert request(tmp_path, resolution=20).geobox.resolution.x == 20
 
 
 def test_an_archive_that_is_not_there(tmp_path: Path) -> None:

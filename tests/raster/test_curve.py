@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from raster.curve import PHENOLOGY, Curves, curves
+from raster.curve import PHENOLOGY, Curves, curves, integral_scale
 from raster.phenology import season_dates
 from raster.smooth import whittaker
 
@@ -46,7 +46,7 @@ def test_a_season_is_told_in_days_and_steps_of_the_scale() -> None:
         "base": 3000,
         "amplitude": 5000,
         # Trapezoids 0.375 * 2.5 + 0.6 * 10 + 0.7 * 10 + 0.55 * 5 over the days.
-        "integral": round(100 * (0.375 * 2.5 + 6 + 7 + 2.75)),
+        "integral": round(50 * (0.375 * 2.5 + 6 + 7 + 2.75)),
     }
 
 
@@ -167,3 +167,9 @@ def test_a_pixel_does_not_depend_on_its_neighbours(pixels: int) -> None:
 
     np.testing.assert_array_equal(whole.series[:, -pixels:], part.series)
     np.testing.assert_array_equal(whole.seasons[..., -pixels:], part.seasons)
+
+
+@pytest.mark.parametrize(("highest", "scale"), [(1, 0.02), (3.2, 0.05), (30, 0.5)])
+def test_an_integral_of_a_whole_year_is_held(highest: float, scale: float) -> None:
+    assert integral_scale((-1, highest)) == scale
+    assert highest * 366 / scale <= 32767

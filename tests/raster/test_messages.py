@@ -32,7 +32,7 @@ MAY = date(2026, 5, 1)
 
 
 def _read_nothing(folder: Path, _: pytest.MonkeyPatch) -> None:
-    read_band(Band("an-item", str(folder / "a.tif"), None), grid(), kind="classes")
+    read_band(Band("an-item", str(folder / "a.tif"), None), grid())
 
 
 def _scene(folder: Path, calibration: Mapping[str, Any] = PLAIN) -> pystac.Item:

@@ -124,7 +124,8 @@ def test_a_signal_stops_within_a_block(log: Path, out: Path) -> None:
     assert computed(log) == ALL
 
 
-def test_a_killed_process_is_resumed(log: Path, out: Path) -> None:
+def killed(log: Path, out: Path) -> None:
+    """Have a process die in the fourth block."""
     script = f"""
 import os, signal
 from pathlib import Path
@@ -142,6 +143,10 @@ write_season(lazy_season(Path({str(log)!r}), hook=kill), Path({str(out)!r}),
     log.mkdir()
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
     assert run.returncode == -signal.SIGKILL
+
+
+def test_a_killed_process_is_resumed(log: Path, out: Path) -> None:
+    killed(log, out)
     assert names(out) == [".rice.lock", ".rice.part"]
     assert computed(log) == ALL[:4]
 
@@ -149,6 +154,24 @@ write_season(lazy_season(Path({str(log)!r}), hook=kill), Path({str(out)!r}),
 
     # The block under way when the process died is computed again.
     assert computed(log) == sorted([*ALL, (1, 0)])
+    assert_whole(out)
+
+
+@pytest.mark.parametrize(
+    "name", ["product/season.zarr/ndvi/c/0/0/1", "maps.zarr/sos/c/0/1"]
+)
+def test_a_finished_block_with_one_other_byte_is_computed_again(
+    log: Path, out: Path, name: str
+) -> None:
+    killed(log, out)
+    path = work(out) / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    write_season(lazy_season(log), out, product_id="rice")
+
+    assert computed(log) == sorted([*ALL, (0, 1), (1, 0)])
     assert_whole(out)
 
 

@@ -77,7 +77,7 @@ def test_a_season_of_straight_lines_has_the_dates_of_its_corners(
     assert int(pixel.peak) == 8000
     # Trapezoids over days 54-55, 55-66, 66-76, 76-80.
     area = 0.39 * 1 + 0.6 * 11 + 0.7 * 10 + 0.56 * 4
-    assert int(pixel.integral) == pytest.approx(area * 100, abs=1)
+    assert int(pixel.integral) == pytest.approx(area * 50, abs=1)
 
 
 def test_smoothing_fills_gaps_but_does_not_run_past_the_observations(

@@ -9,7 +9,8 @@ import numpy as np
 import pystac
 import pytest
 
-from raster.errors import AssetMissing
+from raster.cog import write_cog
+from raster.errors import AssetMissing, NoScenes, SettingInvalid
 from raster.indices import Index
 from raster.season import season
 from tests.raster.scenes import grid, write_hls, write_landsat, write_scene
@@ -340,3 +341,57 @@ def test_a_step_of_many_observations_gets_smaller_blocks(
     assert few.ndvi.chunks[1] == (1024, 76)
     assert many.ndvi.chunks is not None
     assert max(many.ndvi.chunks[1]) < 1024
+
+
+def test_two_indices_of_one_name_are_refused(three: list[pystac.Item]) -> None:
+    with pytest.raises(SettingInvalid, match="two indices named 'mine'"):
+        pixel(three, variables=[Index("mine", "R"), Index("mine", "N")])
+
+
+def test_scenes_beside_the_grid_are_no_part_of_the_season(
+    three: list[pystac.Item], tmp_path: Path
+) -> None:
+    far = write_scene(
+        tmp_path,
+        "2026-05-03",
+        **HALF,
+        geobox=grid(east=90_000),
+        item_id="far",
+        properties={"heitu:simulated": True},
+    )
+
+    lazy = season([*three, far], grid(), **MAY)
+
+    assert lazy.attrs["simulated"] == 0
+    lineage = json.loads(lazy.attrs["lineage"])
+    assert "far" not in lineage["scenes"]
+    assert lineage["beside_the_grid"] == ["far"]
+    with pytest.raises(NoScenes, match="none of the 1 scenes, as far, touches"):
+        season([far], grid(), **MAY)
+
+
+def test_bands_of_two_types_are_one_index(tmp_path: Path) -> None:
+    item = write_scene(tmp_path, "2026-05-02", **HALF)
+    write_cog(
+        Path(item.assets["B08"].href), np.full((3, 3), 3000, np.int16), grid(), nodata=0
+    )
+
+    assert pixel([item], step="month", variables=["ndvi"]).ndvi.values.tolist() == [
+        5000
+    ]
+
+
+def test_the_best_pixel_weighs_as_much_as_its_step_was_seen(tmp_path: Path) -> None:
+    tenths = {"05-02": 5, "05-05": 5, "05-08": 5, "05-15": 8, "05-25": 5, "06-05": 8}
+    items = [
+        write_scene(tmp_path, f"2026-{day}", red=500 * (10 - n), nir=500 * (10 + n))
+        for day, n in tenths.items()
+    ]
+    asked: dict[str, Any] = {"end": date(2026, 6, 10), "variables": ["ndvi_smooth"]}
+
+    best, median = (
+        pixel(items, composite=how, **asked).ndvi_smooth.values.tolist()
+        for how in ("best", "median")
+    )
+
+    assert best == median

@@ -133,6 +133,18 @@ def test_a_cut_file_is_not_held(tmp_path: Path) -> None:
     assert not store.holds(files)
 
 
+def test_an_altered_file_of_the_same_size_is_there_and_not_held(
+    tmp_path: Path,
+) -> None:
+    store, blocks = made(tmp_path)
+    files = store.write(blocks[4], part(blocks[4]))
+    path = store.work / next(iter(files))
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+    assert store.has(files)
+    assert not store.holds(files)
+
+
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
