@@ -1,6 +1,7 @@
 """`heitu season`: the season of a place, from the archive to a product on disk."""
 
 import hashlib
+import json
 import math
 import os
 import re
@@ -307,7 +308,10 @@ class SeasonRequest:
         if set(options.get("variables", SEASON_VARIABLES)) == {*SEASON_VARIABLES}:
             others.discard("variables")
         if others:
-            yield self.recipe.run_id[:6]
+            # Of the choice alone: more scenes make another run of the same product.
+            chosen = {name: options[name] for name in sorted(others)}
+            text = json.dumps(chosen, default=sorted)
+            yield hashlib.sha256(text.encode()).hexdigest()[:6]
 
     @cached_property
     def recipe(self) -> Recipe:
