@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -155,19 +156,22 @@ def _no_space(descriptor: int) -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file of this process grow past 2 kB."""
+    """Let no file of this process grow past 2 kB, not even a log of the tests."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_file_that_cannot_grow_is_an_error(log: Path, out: Path) -> None:
-    with pytest.raises(WriteFailed, match="File too large"):
-        write_season(lazy_season(log), out, product_id="rice")
+    dataset = lazy_season(log)
+
+    with small_files(), pytest.raises(WriteFailed, match="File too large"):
+        write_season(dataset, out, product_id="rice")
 
     assert "rice" not in names(out)
 
