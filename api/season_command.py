@@ -11,7 +11,7 @@ from api.progress import Stages
 from api.settings import command_settings
 
 if TYPE_CHECKING:
-    from api.season_product import Place
+    from api.place import Place
 
 __all__ = ["season"]
 
@@ -161,7 +161,7 @@ def _place(
     bbox: tuple[float, float, float, float] | None,
     field: Path | None,
 ) -> "Place":
-    from api.season_product import place_in_box, place_of_county, place_of_field
+    from api.place import place_in_box, place_of_county, place_of_field
 
     given = [value for value in (county, bbox, field) if value is not None]
     if len(given) != 1:

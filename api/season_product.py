@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,138 +18,30 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pystac.extensions.projection import ProjectionExtension
 
-from api.errors import NoScenesThere, PeriodUnknown, PlaceInvalid
+from api.errors import NoScenesThere, PeriodUnknown
 from api.lineage import Recipe, checksums, code_version, simulated
+from api.place import Place
 from api.seasons import season_window
 from ingest.archive import PRODUCTS, Archive
-from ingest.boundaries import jilin_counties
 from ingest.catalogue import item_file
-from ingest.county_names import COUNTY_NAMES
 from raster.errors import GridInvalid
 from raster.grid import ALBERS_CHINA, geobox_for
 from raster.product import check_product_id, write_season
 from raster.season import SEASON_VARIABLES, season
 
 __all__ = [
-    "Place",
     "SeasonProduct",
     "SeasonRequest",
     "make_season",
-    "place_in_box",
-    "place_of_county",
-    "place_of_field",
     "window_of",
 ]
 
-Bounds = tuple[float, float, float, float]
-
 _METRES_PER_DEGREE = 111_320
 
-# What a product's id may not hold.
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+MOSTLY = 0.5
 
 # Options that a product's id names, and the block size, which makes no other season.
 _NAMED = {"step", "composite", "index", "seasons", "cloud_buffer", "chunk"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a season is: `key` goes into the product's id.
-
-    `bounds` is (west, south, east, north) in degrees, WGS 84.
-    """
-
-    key: str
-    name_en: str
-    name_zh: str
-    bounds: Bounds
-
-
-def place_of_county(code: str) -> Place:
-    """Return the rectangle around a county of Jilin.
-
-    Parameters
-    ----------
-    code
-        GB/T 2260 code, e.g. "220184", or the county's Chinese name.
-
-    Raises
-    ------
-    PlaceInvalid
-        No such county.
-    ingest.IngestError
-        The county outlines are not installed, or are not the ones checked.
-    """
-    codes = {name_zh: key for key, (name_zh, _) in COUNTY_NAMES.items()}
-    wanted = codes.get(code, code)
-    if wanted not in COUNTY_NAMES:
-        near = [key for key in COUNTY_NAMES if key[:4] == code[:4]] or [*COUNTY_NAMES]
-        known = ", ".join(f"{key} {COUNTY_NAMES[key][0]}" for key in near)
-        raise PlaceInvalid(
-            f"{code!r} is no county of Jilin; give its GB/T 2260 code or Chinese name,"
-            f" one of {known} · 吉林省没有 {code!r}，请填写以上代码或名称之一"
-        )
-    name_zh, name_en = COUNTY_NAMES[wanted]
-    (county,) = (c for c in jilin_counties() if c.code == wanted)
-    return Place(wanted, name_en, name_zh, _bounds(county.geometry))
-
-
-def place_in_box(bounds: Bounds) -> Place:
-    """Return a rectangle (west, south, east, north) in degrees, WGS 84.
-
-    Raises
-    ------
-    PlaceInvalid
-        It is empty, or no longitudes and latitudes.
-    """
-    west, south, east, north = bounds
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise PlaceInvalid(
-            f"no rectangle from west {west:g}, south {south:g} to east {east:g}, north "
-            f"{north:g}: give degrees of WGS 84 in this order, e.g. 124.2 43.1 124.5 "
-            "43.3 · 经纬度范围无效，请按 西 南 东 北 的顺序填写（WGS 84，度）"
-        )
-    # A hundred-thousandth of a degree is a metre.
-    corners = "_".join(f"{number:.5f}".rstrip("0").rstrip(".") for number in bounds)
-    degrees = f"{west:g}-{east:g}°E {south:g}-{north:g}°N"
-    return Place(f"box_{corners}", degrees, degrees, bounds)
-
-
-def place_of_field(path: Path) -> Place:
-    """Return the rectangle around the polygons of a GeoJSON file, named as the file.
-
-    Raises
-    ------
-    PlaceInvalid
-        The file is missing, is not GeoJSON, or holds no polygon in degrees.
-    """
-    try:
-        shape = shapely.from_geojson(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, shapely.errors.GEOSException) as exc:
-        raise _unreadable(path, str(exc)) from exc
-    if not shapely.area(shape) > 0:
-        raise _unreadable(path, "no polygon in it")
-    west, south, east, north = _bounds(shape)
-    if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
-        raise _unreadable(path, f"{west:g} {south:g} {east:g} {north:g} are no degrees")
-    slug = _UNSAFE.sub("-", path.stem).strip("-._")
-    # Fields of two farms may bear one name, and Chinese ones leave no letters.
-    digest = hashlib.sha256(shape.normalize().wkb).hexdigest()[:8]
-    key = "-".join(part for part in ("field", slug, digest) if part)
-    return Place(key, path.stem, path.stem, (west, south, east, north))
-
-
-def _unreadable(path: Path, why: str) -> PlaceInvalid:
-    return PlaceInvalid(
-        f"{path} does not say where the field is ({why}): give a GeoJSON file with its "
-        "polygon in longitude and latitude, WGS 84"
-        f" · 无法从 {path} 读取地块，请提供经纬度（WGS 84）多边形的 GeoJSON 文件"
-    )
-
-
-def _bounds(shape: shapely.Geometry) -> Bounds:
-    west, south, east, north = map(float, shape.bounds)
-    return west, south, east, north
 
 
 def window_of(
@@ -187,7 +78,8 @@ class SeasonRequest:
     start, end
         First and last day, both included.
     collection
-        Scenes to take; None for the finest that cover some of the place.
+        Scenes to take; None for the finest that cover most of the place, or else the
+        finest of all.
     resolution
         Pixel size in metres; None for that of the scenes.
     options
@@ -224,8 +116,22 @@ class SeasonRequest:
         there = {name: items for name, items in found.items() if items}
         if not there:
             raise self._nothing_there(wanted)
-        finest = min(there, key=lambda name: min(map(_resolution, there[name])))
-        return finest, there[finest]
+        # Fine scenes of one corner make no map of a county.
+        best = min(
+            there,
+            key=lambda name: (
+                self._cover(there[name]) < MOSTLY,
+                min(map(_resolution, there[name])),
+            ),
+        )
+        return best, there[best]
+
+    def _cover(self, items: Sequence[pystac.Item]) -> float:
+        """Share of the place that lies within some item's bounds."""
+        place = shapely.box(*self.place.bounds)
+        boxes = [shapely.box(*item.bbox) for item in items if item.bbox is not None]
+        seen = shapely.intersection(place, shapely.union_all(boxes))
+        return float(shapely.area(seen) / shapely.area(place))
 
     def _items(
         self, collection: str, start: date | None = None, end: date | None = None

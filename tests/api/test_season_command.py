@@ -25,13 +25,8 @@ from typer.testing import CliRunner, Result
 from api.cli import app
 from api.errors import NoScenesThere, PeriodUnknown, PlaceInvalid
 from api.lineage import checksums
-from api.season_product import (
-    SeasonRequest,
-    place_in_box,
-    place_of_county,
-    place_of_field,
-    window_of,
-)
+from api.place import place_in_box, place_of_county, place_of_field
+from api.season_product import SeasonRequest, window_of
 from ingest.archive import Archive, BandData
 from ingest.errors import ArchiveMissing
 from raster.errors import GridInvalid, NoClearPixel, SettingInvalid
