@@ -182,6 +182,13 @@ def test_the_finest_scenes_are_taken_unless_others_are_asked(
     assert wanted.geobox.crs == "EPSG:32651"
 
 
+def test_fine_scenes_of_a_corner_do_not_stand_for_a_place(data: Path) -> None:
+    # The fine scenes cover 640 m of some 4 km, the coarse ones all of it.
+    wide = place_in_box((124.275, 43.285, 124.325, 43.325))
+
+    assert request(data, place=wide).scenes[0] == "coarse"
+
+
 def test_coarse_scenes_serve_where_fine_ones_are_missing(data: Path) -> None:
     past = request(data, start=date(2025, 4, 1), end=date(2025, 10, 31))
 
