@@ -19,6 +19,7 @@ from raster.composite import (
 )
 from raster.curve import PHENOLOGY, Curves, curves
 from raster.indices import Index
+from raster.memory import keep_memory
 from raster.observe import Formulas, index_limits, observe_scene
 from raster.plane import Plane
 from raster.reader import GDAL_OPTIONS, read_band, read_clear
@@ -28,6 +29,9 @@ from raster.step import TimeStep
 Float = NDArray[np.float32]
 Byte = NDArray[np.uint8]
 Composite = Literal["median", "max", "best"]
+
+# A server that computes a pixel for a click need not keep a batch's memory.
+_LARGE_BLOCK = 256 * 256
 
 SMOOTH = "_smooth"
 CLEAR_COUNT = "clear_count"
@@ -117,6 +121,8 @@ def season_block(
     SceneUnreadable
         A file is missing or damaged.
     """
+    if geobox.shape[0] * geobox.shape[1] >= _LARGE_BLOCK:
+        keep_memory()
     with rasterio.Env(**GDAL_OPTIONS):
         cubes = _composites(geobox, looks, recipe)
     flat: dict[str, NDArray[Any]] = {CLEAR_COUNT: cubes.clear_count}
