@@ -1,19 +1,23 @@
-"""Where a season is wanted: a county, a rectangle, or a field."""
+"""Where something is wanted: a county, a rectangle, or a field."""
 
 import hashlib
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import shapely
 
 from api.errors import PlaceInvalid
 from ingest.boundaries import jilin_counties
-from ingest.county_names import COUNTY_NAMES
+from ingest.county_names import COUNTY_NAMES, PREFECTURE_NAMES
 
 __all__ = ["Bounds", "Place", "place_in_box", "place_of_county", "place_of_field"]
 
 Bounds = tuple[float, float, float, float]
+
+# "lishu" is like "lishu county" by 0.59.
+_LIKE = 0.55
 
 # What a product's id may not hold.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -21,19 +25,24 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a season is: `key` goes into the product's id.
+    """Where something is wanted: `key` goes into the product's id.
 
-    `bounds` is (west, south, east, north) in degrees, WGS 84.
+    `geometry` is of polygons in longitude and latitude, degrees, WGS 84.
     """
 
     key: str
     name_en: str
     name_zh: str
-    bounds: Bounds
+    geometry: shapely.Geometry
+
+    @property
+    def bounds(self) -> Bounds:
+        """(west, south, east, north) in degrees, WGS 84."""
+        return _bounds(self.geometry)
 
 
 def place_of_county(code: str) -> Place:
-    """Return the rectangle around a county of Jilin.
+    """Return a county of Jilin.
 
     Parameters
     ----------
@@ -50,15 +59,38 @@ def place_of_county(code: str) -> Place:
     codes = {name_zh: key for key, (name_zh, _) in COUNTY_NAMES.items()}
     wanted = codes.get(code, code)
     if wanted not in COUNTY_NAMES:
-        near = [key for key in COUNTY_NAMES if key[:4] == code[:4]] or [*COUNTY_NAMES]
-        known = ", ".join(f"{key} {COUNTY_NAMES[key][0]}" for key in near)
-        raise PlaceInvalid(
-            f"{code!r} is no county of Jilin; give its GB/T 2260 code or Chinese name,"
-            f" one of {known} · 吉林省没有 {code!r}，请填写以上代码或名称之一"
-        )
+        raise _no_county(code)
     name_zh, name_en = COUNTY_NAMES[wanted]
     (county,) = (c for c in jilin_counties() if c.code == wanted)
-    return Place(wanted, name_en, name_zh, _bounds(county.geometry))
+    return Place(wanted, name_en, name_zh, county.geometry)
+
+
+def _no_county(text: str) -> PlaceInvalid:
+    known = ", ".join(f"{key} {COUNTY_NAMES[key][0]}" for key in _near(text))
+    english, chinese = (
+        (f"; perhaps {known}", f"，也许是 {known}") if known else ("", "")
+    )
+    return PlaceInvalid(
+        f"{text!r} is no county of Jilin: give its GB/T 2260 code or Chinese name"
+        f"{english}; `heitu serve` lists all {len(COUNTY_NAMES)} at /counties"
+        f" · 吉林省没有 {text!r}，请填写县代码或县名{chinese}；`heitu serve` 的 "
+        f"/counties 列出全部 {len(COUNTY_NAMES)} 个"
+    )
+
+
+def _near(text: str) -> list[str]:
+    """Codes of the counties that may be meant: of a prefecture, or of like names."""
+    prefectures = {name: key for key, both in PREFECTURE_NAMES.items() for name in both}
+    prefecture = prefectures.get(text, text[:4])
+    within = [key for key in COUNTY_NAMES if key[:4] == prefecture]
+    # An English name is asked for without the city that tells two districts apart.
+    names = {
+        name.partition(",")[0].casefold(): key
+        for key, both in COUNTY_NAMES.items()
+        for name in both
+    }
+    like = get_close_matches(text.casefold(), names, cutoff=_LIKE)
+    return within or list(dict.fromkeys(names[name] for name in like))
 
 
 def place_in_box(bounds: Bounds) -> Place:
@@ -79,11 +111,11 @@ def place_in_box(bounds: Bounds) -> Place:
     # A hundred-thousandth of a degree is a metre.
     corners = "_".join(f"{number:.5f}".rstrip("0").rstrip(".") for number in bounds)
     degrees = f"{west:g}-{east:g}°E {south:g}-{north:g}°N"
-    return Place(f"box_{corners}", degrees, degrees, bounds)
+    return Place(f"box_{corners}", degrees, degrees, shapely.box(*bounds))
 
 
 def place_of_field(path: Path) -> Place:
-    """Return the rectangle around the polygons of a GeoJSON file, named as the file.
+    """Return the polygons of a GeoJSON file, named as the file.
 
     Raises
     ------
@@ -103,7 +135,7 @@ def place_of_field(path: Path) -> Place:
     # Fields of two farms may bear one name, and Chinese ones leave no letters.
     digest = hashlib.sha256(shape.normalize().wkb).hexdigest()[:8]
     key = "-".join(part for part in ("field", slug, digest) if part)
-    return Place(key, path.stem, path.stem, (west, south, east, north))
+    return Place(key, path.stem, path.stem, shape)
 
 
 def _unreadable(path: Path, why: str) -> PlaceInvalid:

@@ -11,7 +11,10 @@ from api.progress import Stages
 from api.settings import command_settings
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from api.place import Place
+    from api.season_product import SeasonProduct, SeasonRequest
 
 __all__ = ["season"]
 
@@ -79,6 +82,13 @@ CloudBuffer = Annotated[
     float | None,
     typer.Option(min=0, callback=_finite, help="Metres around clouds · 云缓冲，米"),
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify/--no-verify",
+        help="Compare scenes with their checksums · 校验影像文件",
+    ),
+]
 Block = Annotated[
     int | None,
     typer.Option(min=1, help="Side of a block, pixels: less memory · 分块边长，像元"),
@@ -109,6 +119,7 @@ def season(
     seasons: Seasons = None,
     cloud_buffer: CloudBuffer = None,
     block: Block = None,
+    verify: Verify = True,
     name: Name = None,
     out: Out = None,
     data: Data = None,
@@ -125,11 +136,10 @@ def season(
         "chunk": block,
     }
     try:
-        from api.season_product import SeasonRequest, make_season, window_of
+        from api.season_product import SeasonRequest, finished_season
         from ingest.archive import Archive
-        from raster.cluster import connect
 
-        first, last = window_of(year, start=_day(start), end=_day(end))
+        first, last = _window(year, _day(start), _day(end))
         request = SeasonRequest(
             archive=Archive(settings.archive, create=False),
             place=_place(county, bbox, field),
@@ -137,23 +147,50 @@ def season(
             end=last,
             collection=collection,
             resolution=resolution,
+            verify=verify,
             name=name,
             options={key: value for key, value in options.items() if value is not None},
         )
         folder = (out or settings.data / "seasons").expanduser().resolve()
         # A wrong question is answered before a cluster is waited for.
         lazy = request.dataset()
-        with connect(settings.dask) as workers, Stages() as stages:
-            stages.console.print(
-                str(workers), markup=False, highlight=False, soft_wrap=True
-            )
-            counter = stages.counter("Blocks", "分块")
-            product = make_season(request, lazy, folder, progress=counter)
+        product = finished_season(request, folder)
+        if product is None:
+            product = _computed(request, lazy, folder, settings.dask)
+        else:
+            told = "已有相同产品，无需计算 · this very product is there, nothing to do"
+            typer.echo(told, err=True)
     except KeyboardInterrupt:
         typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
         raise typer.Exit(130) from None
     typer.echo(product.folder)
     typer.echo(product)
+
+
+def _computed(
+    request: "SeasonRequest", lazy: "xr.Dataset", folder: Path, dask: str | None
+) -> "SeasonProduct":
+    from api.season_product import make_season
+    from raster.cluster import connect
+
+    with connect(dask) as workers, Stages() as stages:
+        stages.console.print(
+            str(workers), markup=False, highlight=False, soft_wrap=True
+        )
+        counter = stages.counter("Blocks", "分块")
+        return make_season(request, lazy, folder, progress=counter)
+
+
+def _window(
+    year: int | None, start: date | None, end: date | None
+) -> tuple[date, date]:
+    from api.errors import PeriodUnknown
+    from api.season_product import window_of
+
+    try:
+        return window_of(year, start=start, end=end)
+    except PeriodUnknown as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 def _place(

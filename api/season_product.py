@@ -23,15 +23,16 @@ from api.lineage import Recipe, checksums, code_version, simulated
 from api.place import Place
 from api.seasons import season_window
 from ingest.archive import PRODUCTS, Archive
-from ingest.catalogue import item_file
 from raster.errors import GridInvalid
 from raster.grid import ALBERS_CHINA, geobox_for
 from raster.product import check_product_id, write_season
+from raster.product_check import is_whole, read_product
 from raster.season import SEASON_VARIABLES, season
 
 __all__ = [
     "SeasonProduct",
     "SeasonRequest",
+    "finished_season",
     "make_season",
     "window_of",
 ]
@@ -47,19 +48,20 @@ _NAMED = {"step", "composite", "index", "seasons", "cloud_buffer", "chunk"}
 def window_of(
     year: int | None, *, start: date | None = None, end: date | None = None
 ) -> tuple[date, date]:
-    """Return first and last day: of a year's growing season where not given.
+    """Return first and last day: those given, or of a year's growing season.
 
     Raises
     ------
     PeriodUnknown
-        No year and not both days, or the last is before the first.
+        Neither a year nor both days, a year beside days, or the last is before the
+        first.
     """
-    if year is not None:
-        first, last = season_window(year)
-        start, end = start or first, end or last
-    if start is None or end is None:
+    if year is not None and start is None and end is None:
+        return season_window(year)
+    if year is not None or start is None or end is None:
         raise PeriodUnknown(
-            "when? Give a year, or the first and the last day · 请给出年份，或起止日期"
+            "when? Give either --year, or --start and --end"
+            " · 请给出 --year，或同时给出 --start 和 --end，两者只选其一"
         )
     if end < start:
         raise PeriodUnknown(
@@ -82,6 +84,9 @@ class SeasonRequest:
         finest of all.
     resolution
         Pixel size in metres; None for that of the scenes.
+    verify
+        Compare the scenes' files with their checksums. No part of the run: the same
+        bytes make the same product, looked at or not.
     options
         Further keywords of `raster.season.season`, e.g. step and variables.
     name
@@ -94,6 +99,7 @@ class SeasonRequest:
     end: date
     collection: str | None = None
     resolution: float | None = None
+    verify: bool = True
     options: Mapping[str, Any]
     name: str | None = None
 
@@ -253,18 +259,17 @@ class SeasonRequest:
             self.geobox,
             start=self.start,
             end=self.end,
+            verify=self.verify,
             **self.options,
         )
         # A scene that is replaced while the work rests makes another run: blocks of
-        # the two must not meet in one product.
-        return lazy.assign_attrs(run=self.recipe.run_id)
+        # the two must not meet in one product, nor verified ones and others.
+        return lazy.assign_attrs(run=self.recipe.run_id, **self._unverified())
 
     def sources(self, folder: Path) -> dict[str, str]:
         """Item file of each scene by its id, as seen from a product's folder."""
-        collection, items = self.scenes
-        scenes = self.archive.root / collection
-        files = {item.id: item_file(scenes / item.id) for item in items}
-        return {name: _href(path, folder) for name, path in files.items()}
+        hrefs = {item.id: item.get_self_href() or "" for item in self.scenes[1]}
+        return {name: _href(href, folder) for name, href in hrefs.items()}
 
     def properties(self) -> dict[str, Any]:
         """Item properties beyond those that follow from the season itself.
@@ -284,7 +289,12 @@ class SeasonRequest:
             "heitu:parameters": dict(self.recipe.parameters),
             "heitu:code_version": code_version(),
             "heitu:simulated": self.recipe.simulated,
+            **{f"heitu:{name}": bool(no) for name, no in self._unverified().items()},
         }
+
+    def _unverified(self) -> dict[str, int]:
+        # A number, since netCDF knows no booleans.
+        return {} if self.verify else {"verified": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +324,20 @@ class SeasonProduct:
         )
 
 
+def finished_season(request: SeasonRequest, folder: Path) -> SeasonProduct | None:
+    """Return the very product that is asked for, if it is in the folder already.
+
+    It is of the same run, all its files have their checksums, and its scenes were
+    verified if that is asked.
+    """
+    item = read_product(folder, request.product_id)
+    if item is None or item.properties.get("heitu:run") != request.recipe.run_id:
+        return None
+    if request.verify and item.properties.get("heitu:verified") is False:
+        return None
+    return _product(request, item, folder) if is_whole(item) else None
+
+
 def make_season(
     request: SeasonRequest,
     lazy: xr.Dataset,
@@ -339,7 +363,6 @@ def make_season(
     raster.RasterError
         As of `raster.product.write_season`.
     """
-    collection, items = request.scenes
     item = write_season(
         lazy,
         folder,
@@ -348,6 +371,11 @@ def make_season(
         sources=request.sources(folder / request.product_id),
         progress=progress,
     )
+    return _product(request, item, folder)
+
+
+def _product(request: SeasonRequest, item: pystac.Item, folder: Path) -> SeasonProduct:
+    collection, items = request.scenes
     return SeasonProduct(
         item=item,
         folder=folder / item.id,
@@ -367,12 +395,14 @@ def _unknown(collection: str, names: Sequence[str]) -> NoScenesThere:
     )
 
 
-def _href(path: Path, folder: Path) -> str:
+def _href(href: str, folder: Path) -> str:
     """Relative, so that archive and products can move together."""
+    if "://" in href:
+        return href
     try:
-        return Path(os.path.relpath(path, folder)).as_posix()
+        return Path(os.path.relpath(href, folder)).as_posix()
     except ValueError:  # on another drive
-        return path.as_posix()
+        return Path(href).as_posix()
 
 
 def _no_pixel_size(collection: str, item_id: str) -> GridInvalid:

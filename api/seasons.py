@@ -22,7 +22,6 @@ __all__ = ["METRICS", "YearSeason", "season_run", "season_window"]
 # Season variables that county features and yield maps are made from.
 METRICS = ("peak", "integral", "sos", "pos", "eos", "clear_count")
 
-
 DEKAD = timedelta(days=10)
 
 
@@ -53,7 +52,7 @@ class YearSeason:
 
     @cached_property
     def metrics(self) -> xr.Dataset:
-        """`METRICS` as an eager Dataset on the ground's grid."""
+        """`METRICS` as an eager Dataset on the ground's grid, from verified files."""
         start, end = season_window(self.year)
         lazy = season(
             self.items,
@@ -63,6 +62,7 @@ class YearSeason:
             variables=METRICS,
             smoothing=SMOOTHING,
             threshold=THRESHOLD,
+            verify=True,
         )
         return self.compute(lazy)
 

@@ -27,6 +27,7 @@ from raster.errors import (
 )
 from raster.grid import ALBERS_CHINA, geobox_for
 from raster.indices import INDICES, Index, index_named
+from raster.remote import gdal_path, s3_options
 from raster.season import SEASON_VARIABLES
 from raster.step import TimeStep, dekad_of, dekads
 from raster.zonal import ZoneMeans, zone_index, zone_mean
@@ -63,8 +64,10 @@ __all__ = [
     "ZoneTotals",
     "dekad_of",
     "dekads",
+    "gdal_path",
     "geobox_for",
     "index_named",
+    "s3_options",
     "write_cog",
     "zone_index",
     "zone_mean",

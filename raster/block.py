@@ -21,8 +21,9 @@ from raster.curve import PHENOLOGY, Curves, curves
 from raster.indices import Index
 from raster.memory import keep_memory
 from raster.observe import Formulas, index_limits, observe_scene
+from raster.open_files import GDAL_OPTIONS
 from raster.plane import Plane
-from raster.reader import GDAL_OPTIONS, read_band, read_clear
+from raster.reader import read_band, read_clear
 from raster.selection import Observation, Scene
 from raster.step import TimeStep
 
@@ -53,7 +54,7 @@ class Recipe:
         Time steps, in order.
     start
         The day that dates are counted from.
-    composite, smoothing, threshold, seasons, cloud_buffer
+    composite, smoothing, threshold, seasons, cloud_buffer, verify
         As in `raster.season.season`.
     """
 
@@ -67,6 +68,7 @@ class Recipe:
     threshold: float
     seasons: int
     cloud_buffer: float
+    verify: bool
 
     @property
     def times(self) -> Float:
@@ -238,6 +240,7 @@ def _clear(scene: Scene, job: _Job) -> Byte:
         job.geobox,
         kind=scene.mask_kind,
         cloud_buffer=job.recipe.cloud_buffer,
+        verify=job.recipe.verify,
     )
 
 
@@ -245,8 +248,10 @@ def _add_scene(
     scene: Scene, job: _Job, clear: Byte, layer: Float, *, first: bool
 ) -> None:
     bands = [scene.bands[letter] for letter in job.formulas.bands]
+    verify = job.recipe.verify
+    planes = [read_band(band, job.geobox, verify=verify) for band in bands]
     observe_scene(
-        _of_one_type([read_band(band, job.geobox) for band in bands]),
+        _of_one_type(planes),
         bands,
         clear,
         job.formulas,

@@ -5,7 +5,7 @@ cost no more than one after the other, on threads or on the workers of a cluster
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     CancelledError,
@@ -94,6 +94,12 @@ class BlockTask:
         return found
 
 
+def slices(sides: Sequence[int]) -> list[slice]:
+    """Give the pixels of each block along one axis, by the blocks' sides."""
+    stops = accumulate(sides)
+    return [slice(stop - side, stop) for side, stop in zip(sides, stops, strict=True)]
+
+
 class BlockPlan:
     """The blocks of a lazy dataset, and the tasks of each.
 
@@ -119,7 +125,7 @@ class BlockPlan:
                 f" · 产品的各变量须分块一致，现有 {len(chunks)} 种分块，请选择变量并"
                 "统一分块大小"
             )
-        self._rows, self._columns = (_slices(sides) for sides in chunks.pop())
+        self._rows, self._columns = (slices(sides) for sides in chunks.pop())
         self._graph = dict(dataset.__dask_graph__())  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
@@ -291,8 +297,3 @@ def _spatial_chunks(name: str, array: xr.DataArray) -> tuple[tuple[int, ...], ..
             "请重新分块"
         )
     return spatial
-
-
-def _slices(sides: tuple[int, ...]) -> list[slice]:
-    stops = [*accumulate(sides)]
-    return [slice(stop - side, stop) for side, stop in zip(sides, stops, strict=True)]

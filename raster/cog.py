@@ -221,6 +221,12 @@ def write_cog_blocks(
         whole.replace(path)
 
 
+def has_value(array: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
+    """Where an array holds something else than nodata, which may be NaN."""
+    held: NDArray[np.bool_] = ~np.isnan(array) if np.isnan(nodata) else array != nodata
+    return held
+
+
 def _profile(
     shape: tuple[int, ...], dtype: np.dtype[Any], geobox: GeoBox, nodata: float | None
 ) -> dict[str, Any]:
@@ -264,7 +270,7 @@ def _fill(
         _check_block(path, target, bands, window)
         target.write(bands, window=window)
         if masked is not None:
-            valid = _held(bands[0], masked)
+            valid = has_value(bands[0], masked)
             target.write_mask(valid, window=window)
             digest[1] += int(np.count_nonzero(valid))
         digest[0] += _bits(bands)
@@ -327,11 +333,6 @@ def _wrapped(digest: list[int]) -> list[int]:
     return [number % 2**64 for number in digest]
 
 
-def _held(array: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
-    held: NDArray[np.bool_] = ~np.isnan(array) if np.isnan(nodata) else array != nodata
-    return held
-
-
 def _valid(
     path: Path, bands: NDArray[Any], mask: NDArray[np.bool_], nodata: float | None
 ) -> NDArray[np.bool_]:
@@ -343,7 +344,7 @@ def _valid(
         )
     if nodata is None:
         return mask
-    held = _held(bands, nodata)
+    held = has_value(bands, nodata)
     valid: NDArray[np.bool_] = mask & held.all(axis=0)
     if not np.array_equal(valid, mask & held.any(axis=0)):
         raise GridInvalid(

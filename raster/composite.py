@@ -14,7 +14,7 @@ from raster.jit import STRIP, P, kernel
 
 Float = NDArray[np.float32]
 Counts = NDArray[np.uint8]
-Composite = NDArray[np.int16]
+Stored = NDArray[np.int16]
 Network = NDArray[np.int32]
 
 NODATA = -32768
@@ -65,7 +65,7 @@ def median_composite(
     index: int,
     network: Network,
     inverse_scale: float,
-    composite: Composite,
+    composite: Stored,
     counts: Counts,
 ) -> None:
     """Fill a composite with the median of each pixel's observations.
@@ -150,7 +150,7 @@ def max_composite(
     observations: Float,
     index: int,
     inverse_scale: float,
-    composite: Composite,
+    composite: Stored,
     counts: Counts,
 ) -> None:
     """Fill a composite with the highest observation; parameters as for the median."""

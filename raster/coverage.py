@@ -16,19 +16,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from scipy.sparse import csr_array
 from shapely.geometry.base import BaseGeometry
 
 from raster.coverage_file import grid_text, load_arrays, save_arrays
 from raster.errors import GeometryInvalid, GridInvalid, SettingInvalid
 from raster.exact_fractions import zone_runs
+from raster.grid import check_crs, project_onto
 from raster.kernels_zonal import count_pieces, cut_pieces
 from raster.pixel_area import pixel_areas
-
-# A straight edge in degrees bends on a projected grid; over 0.05 degrees (5 km) it
-# departs less than a metre from the chord.
-_SEGMENT_DEGREES = 0.05
 
 _MULTI = shapely.GeometryType.MULTIPOLYGON
 
@@ -331,12 +327,8 @@ def checksum(geometries: Sequence[BaseGeometry]) -> str:
 
 
 def _check_grid(geobox: GeoBox) -> None:
+    check_crs(geobox)
     affine = geobox.affine
-    if geobox.crs is None:
-        raise GridInvalid(
-            "the grid has no CRS: build it with raster.grid.geobox_for"
-            " · 栅格缺少坐标系，请用 raster.grid.geobox_for 构建"
-        )
     if affine.b or affine.d or affine.a <= 0 or affine.e >= 0:
         raise GridInvalid(
             f"the grid {tuple(affine)[:6]} is turned or not north-up: warp it onto one "
@@ -350,11 +342,7 @@ def _projected(
     given = np.empty(len(geometries), object)
     given[:] = geometries
     _check_polygons(given)
-    transformer = Transformer.from_crs("EPSG:4326", str(geobox.crs), always_xy=True)
-    dense = shapely.segmentize(given, _SEGMENT_DEGREES)
-    polygons: NDArray[np.object_] = shapely.transform(
-        dense, transformer.transform, interleaved=False
-    )
+    polygons = project_onto(geobox, given)
     for i in np.flatnonzero(~np.isfinite(shapely.bounds(polygons)).all(axis=1)):
         english = f"cannot be brought to {geobox.crs}: leave it out"
         raise _refused(i, english, "无法投影到栅格坐标系，请去掉")

@@ -113,7 +113,7 @@ def index_named(name: str) -> Index:
     """
     found = INDICES.get(name)
     if found is None:
-        near = ", ".join(_near(name)) or ", ".join(INDICES)
+        near = ", ".join(near_indices(name)) or ", ".join(INDICES)
         raise SettingInvalid(
             f"there is no index {name!r}: choose from {near}, or give an Index with its"
             f" own formula · 没有指数 {name!r}，可选：{near}，或用 Index 自定义公式"
@@ -132,7 +132,8 @@ _ELSEWHERE: Final = {
 }
 
 
-def _near(name: str) -> list[str]:
+def near_indices(name: str) -> list[str]:
+    """Names of indices like a name, or that other libraries call so; may be none."""
     lower = name.lower()
     if lower in _ELSEWHERE:
         return [_ELSEWHERE[lower]]

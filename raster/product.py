@@ -27,16 +27,16 @@ import pystac
 import xarray as xr
 from numpy.typing import NDArray
 
+from raster.block import CLEAR_COUNT
 from raster.blocks import BlockPlan, BlockTask, run_tasks
-from raster.cog import CogOptions, write_cog_blocks
+from raster.cog import CogOptions, has_value, write_cog_blocks
 from raster.errors import NoClearPixel, SettingInvalid, WriteFailed
 from raster.files import remove, replace_file, reported, sha256, sync
 from raster.journal import FinishedBlock, Journal
+from raster.product_check import item_at
 from raster.product_item import Description, Seen, build_item, describe
 from raster.product_lock import only_one
 from raster.series import SERIES, BlockStore
-
-CLEAR_COUNT = "clear_count"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -128,7 +128,7 @@ def write_season(
         _finish(description, dataset, plan, store, journal)
         with reported(final):
             _move_into_place(store.product, part, final)
-    return _item_at(final)
+    return item_at(final)
 
 
 def write_block(
@@ -157,17 +157,12 @@ def write_block(
         clear=() if clear is None else _counts(clear > 0),
         seen=0 if clear is None else int(np.count_nonzero(clear.any(axis=0))),
         valid={
-            name: _counts(_held(arrays[name], value))
+            name: _counts(has_value(arrays[name], value))
             if name in store.maps
-            else (int(np.count_nonzero(_held(arrays[name], value))),)
+            else (int(np.count_nonzero(has_value(arrays[name], value))),)
             for name, value in nodata.items()
         },
     )
-
-
-def _held(array: NDArray[Any], nodata: float) -> NDArray[np.bool_]:
-    held: NDArray[np.bool_] = ~np.isnan(array) if np.isnan(nodata) else array != nodata
-    return held
 
 
 def _counts(wanted: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -367,15 +362,6 @@ def _restore_older(part: Path, final: Path) -> None:
         remove(older)
     else:
         older.rename(final)
-
-
-def _item_at(final: Path) -> pystac.Item:
-    item = pystac.Item.from_dict(
-        json.loads((final / f"{final.name}.json").read_text(encoding="utf-8"))
-    )
-    item.set_self_href(str(final / f"{final.name}.json"))
-    item.make_asset_hrefs_absolute()
-    return item
 
 
 def check_product_id(product_id: str) -> None:

@@ -1,10 +1,6 @@
 """Pixels of a file on a wanted grid."""
 
 import math
-import os
-import resource
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +8,6 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -21,28 +16,16 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from raster.checksum import checksum_of
 from raster.errors import SceneUnreadable
 from raster.mask import MaskKind, clear_mask
+from raster.open_files import Version, open_file, version_of
 from raster.plane import Plane, stretched
 from raster.selection import Band
 from raster.warp import mapping, reduce, sample, transformer
 
 Kind = Literal["reflectance", "classes"]
 Pixels = NDArray[Any]
-
-GDAL_OPTIONS = {
-    # A block is read once: a large cache would only hold what nobody asks for.
-    "GDAL_CACHEMAX": 64_000_000,
-    # Scenes have no files beside them that belong to their pixels, and looking for
-    # some in a folder, or a bucket, of thousands takes longer than the header.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-}
-"""Options of `rasterio.Env` to read under."""
-
-# An open file keeps most of a megabyte, in every thread; opening one costs a twentieth
-# of reading its part of a block. So a season of some thirty dates stays open, and a
-# longer one costs a little time instead of memory.
-MOST_OPEN = 96
 
 # Shares of a pixel that rounding in file headers may cost.
 _SAME_SIZE = 1e-6
@@ -65,13 +48,13 @@ class _File:
     overview: int | None
     geobox: GeoBox
     overviews: tuple[int, ...]
-    version: tuple[int, ...]
+    version: Version
     count: int
     dtype: np.dtype[Any]
     nodata: float | None
 
     def open(self) -> DatasetReader:
-        return _open(self.href, self.overview, self.version)
+        return open_file(self.href, self.overview, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ class _Placement:
     row: int
 
 
-def read_band(band: Band, geobox: GeoBox) -> Plane:
+def read_band(band: Band, geobox: GeoBox, *, verify: bool = False) -> Plane:
     """Read one band of reflectance of a scene under a block.
 
     A file on the same pixels as `geobox`, or on pixels a whole number of times as
@@ -96,6 +79,8 @@ def read_band(band: Band, geobox: GeoBox) -> Plane:
     ----------
     geobox
         Grid of the block, any CRS.
+    verify
+        Look first whether a local file is the one whose checksum its item tells.
 
     Returns
     -------
@@ -108,7 +93,7 @@ def read_band(band: Band, geobox: GeoBox) -> Plane:
         The file is missing, truncated, corrupt, or not as its item says.
     """
     with _naming(band):
-        source = _fitting_overview(_checked(band), geobox)
+        source = _fitting_overview(_checked(band, verify=verify), geobox)
         return _read(source, geobox, band, "reflectance")
 
 
@@ -135,11 +120,13 @@ def _read(source: _File, geobox: GeoBox, band: Band, kind: Kind) -> Plane:
     return _read_window(source, geobox, at, fill=band.nodata)
 
 
-def _checked(band: Band) -> _File:
+def _checked(band: Band, *, verify: bool) -> _File:
     """Look whether a file is as its item says."""
-    version = _version(band.href)
+    version = version_of(band.href)
     if band.size is not None and version and version[-1] != band.size:
         raise RasterioError(f"{version[-1]} bytes instead of {band.size}")
+    if verify and band.checksum is not None and version:
+        _compare(band, version)
     file = _file(band.href, None, version)
     if file.count != 1:
         raise RasterioError(f"it has {file.count} bands instead of one")
@@ -155,6 +142,19 @@ def _checked(band: Band) -> _File:
         if not limits.min <= band.nodata <= limits.max:
             raise RasterioError(f"nodata {band.nodata} does not fit its {file.dtype}")
     return file
+
+
+def _compare(band: Band, version: Version) -> None:
+    if checksum_of(band.href, version) != band.checksum:
+        raise SceneUnreadable(
+            f"the bytes of {band.href} are not those that item {band.item_id} was made "
+            "of (file:checksum): its pixels may be wrong. Run `heitu archive verify "
+            "--repair` to have it anew"
+            f" · 影像 {band.item_id} 的文件 {band.href} 与其校验和（file:checksum）不符"
+            "，像元可能有误，请用 `heitu archive verify --repair` 修复",
+            item_id=band.item_id,
+            href=band.href,
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -176,40 +176,10 @@ def _whole_pixels(metres: float, pixel: float) -> int:
     return max(math.ceil(metres / pixel - _SCALE_OF_MAPS), 0)
 
 
-class _OpenFiles(threading.local):
-    """The open files of one thread; GDAL handles must not be shared."""
-
-    def __init__(self) -> None:
-        self.files: OrderedDict[tuple[object, ...], DatasetReader] = OrderedDict()
-
-
-_open_files = _OpenFiles()
-
-
-def _open(href: str, overview: int | None, version: tuple[int, ...]) -> DatasetReader:
-    key, files = (href, overview, *version), _open_files.files
-    if key in files:
-        files.move_to_end(key)
-        return files[key]
-    options = {} if overview is None else {"overview_level": overview}
-    files[key] = rasterio.open(href, **options)
-    while len(files) > _most_open():
-        files.popitem(last=False)[1].close()
-    return files[key]
-
-
-@lru_cache(maxsize=1)
-def _most_open() -> int:
-    """Files that a thread may hold: at most its share of what the system allows."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    threads = os.cpu_count() or 1
-    return max(8, min(MOST_OPEN, allowed // (2 * threads)))
-
-
 # Headers outlive their files' being open: laying out a grid costs as much as opening.
 @lru_cache(maxsize=8192)
-def _file(href: str, overview: int | None, version: tuple[int, ...]) -> _File:
-    dataset = _open(href, overview, version)
+def _file(href: str, overview: int | None, version: Version) -> _File:
+    dataset = open_file(href, overview, version)
     levels = () if overview is not None else tuple(dataset.overviews(1))
     return _File(
         href,
@@ -223,14 +193,6 @@ def _file(href: str, overview: int | None, version: tuple[int, ...]) -> _File:
     )
 
 
-def _version(href: str) -> tuple[int, ...]:
-    """Give what changes when a local file is replaced: open handles do not notice."""
-    if "://" in href or href.startswith("/vsi"):
-        return ()
-    status = os.stat(href)
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
 def _fitting_overview(whole: _File, target: GeoBox) -> _File:
     """Find the coarsest overview that is not coarser than the target."""
     if not whole.overviews:
@@ -241,7 +203,7 @@ def _fitting_overview(whole: _File, target: GeoBox) -> _File:
 
 
 def _coarseness(source: GeoBox, target: GeoBox) -> float:
-    """Side of a pixel of the target in pixels of the source.
+    """Side of a pixel of the target in pixels of the source; squared, its area.
 
     In the middle of the source, so that all blocks of a grid are read alike.
     """
@@ -257,9 +219,16 @@ def _side(source: GeoBox, target: Affine, crs: str) -> float:
     height, width = source.shape
     centre = source.affine @ (width / 2, height / 2)
     x, y = here(*centre)
-    aside = back(x + target.a, y + target.d)
-    distance = np.hypot(aside[0] - centre[0], aside[1] - centre[1])
-    return float(distance / abs(source.resolution.x))
+    # Pixels in degrees are higher than wide, so that one side would not tell the area.
+    right = np.subtract(back(x + target.a, y + target.d), centre)
+    down = np.subtract(back(x + target.b, y + target.e), centre)
+    area = right[0] * down[1] - right[1] * down[0]
+    return math.sqrt(abs(area / source.affine.determinant))
+
+
+def _half(coarseness: float) -> float:
+    """Pixels of a file that are half of one of the grid, or the only one in it."""
+    return max(coarseness**2 / 2 * (1 - _SAME_SIZE), 1)
 
 
 def _placement(source: GeoBox, target: GeoBox) -> _Placement | None:
@@ -347,6 +316,11 @@ def _within(
     return left, top, max(left, right), max(top, bottom)
 
 
+def _reach(source: GeoBox, geobox: GeoBox) -> tuple[int, int, int, int]:
+    """Window of a much finer file that holds the whole pixels of a block."""
+    return mapping(source, geobox.pad(1)).window
+
+
 def _read_reduced(
     source: _File, geobox: GeoBox, band: Band, coarseness: float
 ) -> Pixels:
@@ -355,10 +329,7 @@ def _read_reduced(
     The mean of what was measured, where that is at least half of the pixel.
     """
     shape = (geobox.shape[0], geobox.shape[1])
-    window = mapping(source.geobox, geobox).window
-    left, top, right, bottom = _within(
-        window, source.geobox, margin=math.ceil(coarseness)
-    )
+    left, top, right, bottom = _within(_reach(source.geobox, geobox), source.geobox)
     sums, counts = np.zeros(shape), np.zeros(shape, np.int64)
     # In strips: a tile is a quarter of a gigabyte.
     for start in range(top, bottom, _STRIP_ROWS):
@@ -376,14 +347,19 @@ def _read_reduced(
         )
         sums += more[0]
         counts += more[1]
-    seen = counts >= max(coarseness**2 / 2, 1)
+    seen = counts >= _half(coarseness)
     mean = np.full(shape, float(band.nodata))
     np.divide(sums, counts, out=mean, where=seen)
     return np.floor(mean + 0.5).astype(source.dtype)
 
 
 def read_clear(
-    band: Band, geobox: GeoBox, *, kind: MaskKind, cloud_buffer: float
+    band: Band,
+    geobox: GeoBox,
+    *,
+    kind: MaskKind,
+    cloud_buffer: float,
+    verify: bool = False,
 ) -> NDArray[np.uint8]:
     """Read where a scene shows the ground on the pixels of a block.
 
@@ -395,6 +371,8 @@ def read_clear(
         Grid of the block, any CRS.
     cloud_buffer
         Metres by which clouds and shadows are grown, up to whole mask pixels.
+    verify
+        As in `read_band`.
 
     Returns
     -------
@@ -404,10 +382,10 @@ def read_clear(
     Raises
     ------
     SceneUnreadable
-        The file is missing, truncated or corrupt.
+        The file is missing, truncated, corrupt, or not as its item says.
     """
     with _naming(band):
-        whole = _checked(band)
+        whole = _checked(band, verify=verify)
         coarseness = _coarseness(whole.geobox, geobox)
         if coarseness >= MUCH_COARSER:
             return _clear_share(whole, band, geobox, coarseness, kind, cloud_buffer)
@@ -432,15 +410,13 @@ def _clear_share(
     cloud_buffer: float,
 ) -> NDArray[np.uint8]:
     grow = _whole_pixels(cloud_buffer, _ground_metres(whole.geobox))
-    window = mapping(whole.geobox, geobox).window
-    left, top, right, bottom = _within(
-        window, whole.geobox, margin=math.ceil(coarseness) + grow
-    )
+    reach = _reach(whole.geobox, geobox)
+    left, top, right, bottom = _within(reach, whole.geobox, margin=grow)
     classes = _read_padded(
         whole.open(), left, top, right=right, bottom=bottom, fill=band.nodata
     )
     clear = clear_mask(classes, kind=kind, grow=grow)
     way = mapping(geobox, whole.geobox[top:bottom, left:right])
     _, counts = reduce(clear, way, (geobox.shape[0], geobox.shape[1]), nodata=0)
-    share: NDArray[np.uint8] = (counts >= max(coarseness**2 / 2, 1)).astype(np.uint8)
+    share: NDArray[np.uint8] = (counts >= _half(coarseness)).astype(np.uint8)
     return share.ravel()

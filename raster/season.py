@@ -20,9 +20,8 @@ import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from itertools import accumulate
 from operator import getitem
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 from uuid import uuid4
 
 import dask.array as da
@@ -35,11 +34,12 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from raster.block import CLEAR_COUNT, SMOOTH, Composite, Recipe, season_block
+from raster.blocks import slices
 from raster.composite import NODATA
 from raster.curve import PHENOLOGY, integral_scale
 from raster.errors import GridInvalid, NoScenes, SettingInvalid
-from raster.grid import lonlat_bounds
-from raster.indices import Index, index_named
+from raster.grid import check_crs, lonlat_bounds
+from raster.indices import INDICES, Index, index_named, near_indices
 from raster.observe import index_limits
 from raster.selection import Bounds, Observation, Selection, select
 from raster.step import Step, TimeStep, dekads, months, spans
@@ -89,6 +89,7 @@ def season(
     threshold: float = THRESHOLD,
     cloud_buffer: float = 0.0,
     chunk: int | None = None,
+    verify: bool = False,
 ) -> xr.Dataset:
     """Season of a grid from optical scenes, lazy on dask.
 
@@ -127,6 +128,9 @@ def season(
         Metres by which clouds and their shadows are grown, in whole mask pixels.
     chunk
         Block side in pixels; by itself as large as keeps a block below 400 MB.
+    verify
+        Compare each local file with the SHA-256 that its item tells, once a process,
+        before its pixels count: a flipped bit decodes to another number without error.
 
     Returns
     -------
@@ -162,6 +166,7 @@ def season(
         threshold=threshold,
         seasons=seasons,
         cloud_buffer=cloud_buffer,
+        verify=verify,
     )
     arrays = _lazy_arrays(geobox, looks, recipe, _side(chunk, recipe, looks))
     return _dataset(arrays, geobox, recipe, of_season).assign_attrs(
@@ -242,8 +247,19 @@ def _asked(
             needed[of_season.name] = of_season
         elif name != CLEAR_COUNT:
             base = name.removesuffix(SMOOTH)
-            needed[base] = own.get(base) or index_named(base)
+            needed[base] = own.get(base) or INDICES.get(base) or _refuse(name)
     return tuple(dict.fromkeys(names)), tuple(needed.values()), of_season
+
+
+def _refuse(variable: str) -> NoReturn:
+    indices = ", ".join(near_indices(variable.removesuffix(SMOOTH)) or INDICES)
+    others = ", ".join((CLEAR_COUNT, *PHENOLOGY))
+    raise SettingInvalid(
+        f"there is no variable {variable!r}: choose an index ({indices}), a smoothed "
+        f"series (INDEX{SMOOTH}), {others}, or give an Index with its own formula"
+        f" · 没有变量 {variable!r}，可选：指数（{indices}）、平滑序列（指数{SMOOTH}）、"
+        f"{others}，或用 Index 自定义公式"
+    )
 
 
 def _steps(
@@ -281,11 +297,7 @@ def _side(chunk: int | None, recipe: Recipe, looks: Sequence[Observation]) -> in
 
 
 def _check_grid(geobox: GeoBox, chunk: int | None) -> None:
-    if geobox.crs is None:
-        raise GridInvalid(
-            "the grid has no CRS: build it with raster.grid.geobox_for"
-            " · 网格没有坐标系，请用 raster.grid.geobox_for 建立"
-        )
+    check_crs(geobox)
     if min(geobox.shape) < 1:
         raise GridInvalid(
             f"a grid of shape {tuple(geobox.shape)}: give one with pixels"
@@ -360,8 +372,8 @@ def _lazy_arrays(
     tasks: dict[Key, Any] = {
         # A partial, because dask would walk through every argument for its own.
         (blocks, i, j): (_block_task(geobox[y, x], looks, recipe),)
-        for i, y in enumerate(_slices(rows))
-        for j, x in enumerate(_slices(columns))
+        for i, y in enumerate(slices(rows))
+        for j, x in enumerate(slices(columns))
     }
     return {
         name: _pick(name, tasks, blocks, recipe, (rows, columns))
@@ -371,11 +383,6 @@ def _lazy_arrays(
 
 def _lengths(size: int, chunk: int) -> tuple[int, ...]:
     return tuple(min(chunk, size - start) for start in range(0, size, chunk))
-
-
-def _slices(lengths: tuple[int, ...]) -> list[slice]:
-    ends = accumulate(lengths)
-    return [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
 
 
 def _block_task(

@@ -6,12 +6,14 @@ newest processing is taken, and what it replaces is listed for the lineage.
 """
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
 import pystac
+import shapely
 
 from raster.calibration import calibration_of, raster_value
 from raster.errors import AssetMissing, NoScenes
@@ -36,6 +38,12 @@ _SAME_TIME = timedelta(minutes=1)
 # half an hour long.
 _SAME_PASS = timedelta(hours=1)
 
+# Share of a footprint that two pieces of a tile, cut apart, have in common at most.
+_SLIVER = 0.1
+
+# A multihash: the code of sha2-256, a length of 32 bytes, and the bytes.
+_SHA256 = re.compile(r"1220[0-9a-f]{64}", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -44,6 +52,8 @@ class Band:
     `calibration` is None for a mask; `nodata` and `saturated` are digital numbers that
     are no measurement. `size` is the file's length in bytes by the item's `file:size`
     (STAC file extension), None where the item does not say: a shorter file is cut off.
+    `checksum` is its SHA-256 by `file:checksum`, a multihash in lower case; None where
+    the item has none, or that of another function.
     """
 
     item_id: str
@@ -52,6 +62,7 @@ class Band:
     nodata: float = 0
     saturated: float | None = None
     size: int | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,28 @@ def select(
     )
 
 
+def acquisitions(items: Iterable[pystac.Item]) -> list[tuple[pystac.Item, ...]]:
+    """Group items by what they are processings of, as `select` tells them apart.
+
+    Returns
+    -------
+    One tuple an acquisition and tile piece, the processing that counts first; the
+    simulated are never of one group with the real.
+
+    Raises
+    ------
+    AssetMissing
+        An item lacks the mask by which its mission is known.
+    NoScenes
+        One has no time.
+    """
+    groups = _acquisitions(_read(item) for item in items)
+    return [
+        tuple(one.item for one in sorted(group, key=_rank, reverse=True))
+        for group in groups
+    ]
+
+
 def acquired_on(item: pystac.Item) -> date:
     """UTC date of an item; of one with a time range, the date it starts.
 
@@ -215,12 +248,26 @@ def _href(asset: pystac.Asset) -> str:
 def _mask(item: pystac.Item, mission: Mission) -> Band:
     asset = asset_of(item, mission.mask_assets)
     nodata = MASK_NODATA[mission.mask_kind]
-    return Band(item.id, _href(asset), None, nodata, size=_size(asset))
+    return Band(
+        item.id,
+        _href(asset),
+        None,
+        nodata,
+        size=_size(asset),
+        checksum=_checksum(asset),
+    )
 
 
 def _size(asset: pystac.Asset) -> int | None:
     size = asset.extra_fields.get("file:size")
     return size if isinstance(size, int) and not isinstance(size, bool) else None
+
+
+def _checksum(asset: pystac.Asset) -> str | None:
+    told = asset.extra_fields.get("file:checksum")
+    if isinstance(told, str) and _SHA256.fullmatch(told):
+        return told.lower()
+    return None
 
 
 def _band(item: pystac.Item, mission: Mission, letter: str) -> Band:
@@ -242,6 +289,7 @@ def _band(item: pystac.Item, mission: Mission, letter: str) -> Band:
         mission.nodata if nodata is None else nodata,
         mission.saturated,
         _size(asset),
+        _checksum(asset),
     )
 
 
@@ -370,10 +418,21 @@ def _kin(a: _Candidate, b: _Candidate) -> bool | None:
     if one.strip and other.strip:
         return abs(one.strip - other.strip) < _SAME_STRIP
     if one.take and other.take:
-        return one.take == other.take
+        # Not every catalogue names the strip: pieces of one take lie side by side.
+        return one.take == other.take and not _side_by_side(a, b)
     # The platform counts: Sentinel-2A and 2C flew 30 s apart for months.
     near = abs(a.moment - b.moment) < _SAME_TIME
     return True if near and one.platform == other.platform else None
+
+
+def _side_by_side(a: _Candidate, b: _Candidate) -> bool:
+    """Whether two footprints share a tenth of the smaller or less."""
+    shapes = [one.item.geometry for one in (a, b)]
+    if not all(shapes):
+        return False
+    first, second = (shapely.geometry.shape(shape) for shape in shapes)
+    common = shapely.intersection(first, second).area
+    return bool(common <= _SLIVER * min(first.area, second.area))
 
 
 def _reason(old: _Candidate, new: _Candidate) -> str:

@@ -26,7 +26,7 @@ _FIRST_SPACING = 16
 _TOLERANCE = 0.01
 
 # Share of a pixel's weight that must have been measured.
-_HALF = 0.5
+_HALF = np.float32(0.5)
 
 _OUTSIDE = -1e9
 
@@ -254,7 +254,7 @@ def _blend(
                         if number != nodata and number != saturated:
                             total += share * number
                             weight += share
-                if weight >= np.float32(0.5):
+                if weight >= _HALF:
                     result[y, x] = pixels.dtype.type(
                         np.floor(total / weight + np.float32(0.5))
                     )

@@ -5,20 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from raster.errors import GeometryInvalid, GridInvalid
+from raster.grid import check_crs, project_onto
 
 OUTSIDE = -1
-
-# A straight edge in degrees bends on a projected grid; over 0.05 degrees (5 km) it
-# departs less than a metre from the chord.
-_SEGMENT_DEGREES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +46,12 @@ def zone_index(geobox: GeoBox, geometries: Sequence[BaseGeometry]) -> NDArray[np
     GridInvalid
         The grid has no CRS.
     """
-    if geobox.crs is None:
-        raise GridInvalid(
-            "the grid has no CRS: build it with raster.grid.geobox_for"
-            " · 格网没有坐标系，请用 raster.grid.geobox_for 生成"
-        )
+    check_crs(geobox)
     _check_polygons(geometries)
     zones = np.full(geobox.shape, OUTSIDE, np.int16)
     if not geometries:
         return zones
-    transformer = Transformer.from_crs("EPSG:4326", str(geobox.crs), always_xy=True)
-    dense = shapely.segmentize(np.asarray(geometries), _SEGMENT_DEGREES)
-    projected = shapely.transform(dense, transformer.transform, interleaved=False)
+    projected = project_onto(geobox, np.asarray(geometries))
     # Later shapes overwrite earlier ones, so burn from the last to the first.
     numbered = [(shape, i) for i, shape in enumerate(projected)][::-1]
     rasterize(numbered, out=zones, transform=geobox.affine)

@@ -13,6 +13,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from raster.blocks import slices
 from raster.coverage import Coverage, Runs
 from raster.errors import GridInvalid, SettingInvalid
 from raster.kernels_zonal import count_looked_up, count_runs, sum_runs
@@ -350,10 +351,10 @@ def _touched(
     """Blocks that hold a part of a zone, at least one, each with its coverage."""
     found: list[tuple[tuple[int, int], Coverage]] = []
     all_cols = slice(0, coverage.geobox.shape.x)
-    for i, rows in enumerate(_slices(chunks[0])):
+    for i, rows in enumerate(slices(chunks[0])):
         band = _piece(coverage, rows, all_cols)
         all_rows = slice(0, band.geobox.shape.y)
-        for j, cols in enumerate(_slices(chunks[1])):
+        for j, cols in enumerate(slices(chunks[1])):
             piece = _piece(band, all_rows, cols)
             if len(piece.runs) or (i, j) == (0, 0):
                 found.append(((i, j), piece))
@@ -365,8 +366,3 @@ def _piece(coverage: Coverage, rows: slice, cols: slice) -> Coverage:
         return coverage.window(rows, cols)
     runs = coverage.runs.window(rows, cols)
     return replace(coverage, geobox=coverage.geobox[rows, cols], runs=runs)
-
-
-def _slices(sizes: Sequence[int]) -> list[slice]:
-    ends = np.cumsum(sizes).tolist()
-    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pystac
+import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -97,6 +98,18 @@ def write_landsat(
         fields = {} if name == "qa_pixel" else scaled
         item.add_asset(name, pystac.Asset(str(path), extra_fields=fields))
     return item
+
+
+def flip_one_bit(path: Path) -> None:
+    """Change one bit in the middle of a COG's first block."""
+    with rasterio.open(path) as file:
+        start, size = (
+            int(file.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1))
+            for what in ("OFFSET", "SIZE")
+        )
+    content = bytearray(path.read_bytes())
+    content[start + size // 2] ^= 128
+    path.write_bytes(content)
 
 
 def _item(

@@ -14,8 +14,9 @@ from raster.errors import SceneUnreadable
 from raster.grid import ALBERS_CHINA, geobox_for, lonlat_bounds
 from raster.mask import MaskKind
 from raster.mission import Calibration
+from raster.open_files import MOST_OPEN
 from raster.plane import Plane, stretched
-from raster.reader import MOST_OPEN, read_band, read_clear
+from raster.reader import read_band, read_clear
 from raster.selection import Band
 from tests.raster.scenes import grid
 

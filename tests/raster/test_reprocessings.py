@@ -4,6 +4,7 @@ from typing import Any
 
 import pystac
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,22 @@ def test_each_piece_keeps_its_own_newest_baseline() -> None:
         ("S2B_50HMH_20191123_0_L2A", "S2B_50HMH_20191123_0_L2A_c1"),
         ("S2B_50HMH_20191123_1_L2A", "S2B_50HMH_20191123_1_L2A_c1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("west", "scenes"),
+    # Tile from 0 to 10: beside each other, overlapping by a strip, and all of it.
+    [(6, 2), (5.8, 2), (4, 1), (0, 1)],
+)
+def test_pieces_whose_strip_is_not_named_are_told_by_their_place(
+    west: float, scenes: int
+) -> None:
+    left, right = pieces("02.12", "2019-11-23T02:13:51Z")
+    for item, bounds in ((left, (0, 0, 6, 10)), (right, (west, 0, 10, 10))):
+        del item.properties["s2:datastrip_id"]
+        item.geometry = shapely.geometry.mapping(shapely.box(*bounds))
+
+    assert len(chosen([left, right]).scenes) == scenes
 
 
 def test_an_item_that_does_not_name_its_piece_does_not_join_two() -> None:

@@ -304,7 +304,7 @@ def test_no_scenes_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"variables": ["ndvi", "evj"]}, "no index 'evj': choose from evi"),
+        ({"variables": ["ndvi", "evj"]}, "no variable 'evj': choose an index .evi"),
         ({"variables": []}, "ask for at least one"),
         ({"step": "week"}, "unknown step 'week'"),
         ({"step": 0}, "steps of 0 days"),
