@@ -1,23 +1,24 @@
 """The archive's items, kept in memory and read again when the files change."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pystac
 from pystac.extensions.raster import RasterExtension
 
 from api.errors import ProductInvalid, ProductUnknown
 from ingest.archive import PRODUCTS, Archive
+from ingest.errors import ItemInvalid
+from ingest.storage import Versions
 
 __all__ = ["Catalogue", "RasterProduct"]
 
+logger = logging.getLogger(__name__)
+
 _DATA = "data"
 _COLORMAP = "heitu:colormap"
-
-# File names and change times: what a rewritten, added or removed item changes.
-_Signature = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class RasterProduct:
     range
         Values in `unit` at the two ends of the colour map.
     href
-        Path of the COG on this machine; never shown to a client.
+        Path or URL of the COG; never shown to a client.
     """
 
     id: str
@@ -56,27 +57,31 @@ class RasterProduct:
 class Catalogue:
     """Reads items as `Archive` does, but parses each collection only when it changed.
 
-    Parsing two hundred items takes a second, looking at their change times a
-    millisecond, and a request must see a product as soon as it is replaced.
+    Parsing two hundred items takes a second, looking at their versions a millisecond
+    (on object storage, one request), and a request must see a product as soon as it is
+    replaced.
     """
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[_Signature, tuple[pystac.Item, ...]]] = {}
+        self._read: dict[str, tuple[Versions, tuple[pystac.Item, ...]]] = {}
 
     def scene_collections(self) -> list[str]:
         """Return the ids of the collections that hold scenes."""
         return [name for name in self._archive.collections() if name != PRODUCTS]
 
     def items(self, collection: str) -> Sequence[pystac.Item]:
-        """Return all items of a collection; treat them as read-only."""
+        """Return all items of a collection that can be read; they are read-only.
+
+        One that cannot be is named in the log, once for each of its versions.
+        """
         with self._lock:
-            signature = self._signature(collection)
+            versions = self._archive.versions(collection)
             known, items = self._read.get(collection, (None, ()))
-            if known != signature:
-                items = tuple(self._archive.items(collection))
-                self._read[collection] = (signature, items)
+            if known != versions:
+                items = tuple(self._archive.items(collection, on_invalid=_told))
+                self._read[collection] = (versions, items)
             return items
 
     def products(self) -> list[RasterProduct]:
@@ -102,19 +107,10 @@ class Catalogue:
                 return product
         raise ProductUnknown(product_id)
 
-    def _signature(self, collection: str) -> _Signature:
-        # Hidden folders are items being written: they change their name, not their
-        # time, when they become visible.
-        files = (self._archive.root / collection).glob("[!.]*/*.json")
-        return tuple(sorted((file.name, _changed(file)) for file in files))
 
-
-def _changed(file: Path) -> int:
-    """Return the change time in ns; 0 for a file that was replaced meanwhile."""
-    try:
-        return file.stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+def _told(exc: ItemInvalid) -> None:
+    """Name an item that cannot be read; one is no reason to serve no other."""
+    logger.warning("%s", exc)
 
 
 def _product(item: pystac.Item) -> RasterProduct:

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from api.ground import crop_map_id
 from api.lineage import Recipe, code_digest
 from api.platform import Platform
 from api.progress import Stages
-from ingest.archive import Archive, BandData
+from ingest.archive import PRODUCTS, Archive, BandData
+from ingest.errors import ItemInvalid
 from ingest.simulated import (
     HISTORY,
     PROVINCE,
@@ -59,6 +60,7 @@ def ensure_world(
     """Lay the simulated world into store and archive, unless it is whole already.
 
     The true yields go to the file `truth` and nowhere else: no model may see them.
+    The archive's links are for the caller to refresh.
     """
     recipe = _recipe(seed=seed, year=year)
     _claim(platform.data / "demo-world.json", seed=seed, year=year)
@@ -70,7 +72,6 @@ def ensure_world(
         _write_truth(world, truth)
     _lay_crop_maps(platform.archive, world, stages, run_id=recipe.run_id)
     _lay_scenes(platform.archive, world, stages)
-    platform.archive.refresh_links()
     with platform.store.connection() as conn:
         runs.save(conn, recipe.finished())
 
@@ -119,9 +120,15 @@ def _recipe(*, seed: int, year: int) -> Recipe:
     )
 
 
-def scenes(archive: Archive) -> list[pystac.Item]:
-    """Return all scenes of the demo's collections."""
-    return [item for name in GRIDS.values() for item in archive.items(name)]
+def scenes(
+    archive: Archive, *, on_invalid: Callable[[ItemInvalid], None] | None = None
+) -> list[pystac.Item]:
+    """Return all scenes of the demo's collections, as `Archive.items` does."""
+    return [
+        item
+        for name in GRIDS.values()
+        for item in archive.items(name, on_invalid=on_invalid)
+    ]
 
 
 def scene_pixels(items: Iterable[pystac.Item]) -> int:
@@ -135,12 +142,14 @@ def read_truth(path: Path) -> DataFrame:
 
 
 def _whole(platform: Platform, recipe: Recipe) -> bool:
-    """Tell whether every scene of a finished world is still in the archive."""
+    """Tell whether every scene of a finished world is in the archive, and readable."""
     with platform.store.connection() as conn:
         if not runs.exists(conn, recipe.run_id):
             return False
-    planned: int = recipe.parameters["scenes"]
-    return len(scenes(platform.archive)) == planned
+    broken: list[ItemInvalid] = []
+    found = scenes(platform.archive, on_invalid=broken.append)
+    platform.archive.items(PRODUCTS, on_invalid=broken.append)
+    return len(found) == recipe.parameters["scenes"] and not broken
 
 
 def _lay_tables(store: Store, world: World) -> None:
@@ -179,12 +188,17 @@ def _lay_crop_maps(
 
 
 def _lay_scenes(archive: Archive, world: World, stages: Stages) -> None:
-    """Render and archive what is missing, two scenes at a time.
+    """Render and archive what is missing or broken, two scenes at a time.
 
     A scene is whole or absent, so an interrupted run goes on where it was.
     """
+
+    def tell(exc: ItemInvalid) -> None:
+        stages.console.print(str(exc), style="red", markup=False, soft_wrap=True)
+
+    there = {(s.collection_id, s.id) for s in scenes(archive, on_invalid=tell)}
     plans = scene_plans(world)
-    missing = [p for p in plans if not archive.has(p.collection, p.item_id)]
+    missing = [p for p in plans if (p.collection, p.item_id) not in there]
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scene")
     try:
         with stages.stage("Scenes", "影像", total=len(missing)) as advance:
@@ -205,4 +219,5 @@ def _lay_scene(archive: Archive, world: World, plan: ScenePlan) -> None:
         geobox=plan.geobox,
         bands=rendered.bands,
         properties=rendered.properties,
+        replace=True,
     )

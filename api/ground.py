@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 import pystac
-import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from api.raster_file import open_raster
 from ingest.archive import Archive
 from raster.zonal import zone_index
 from store.counties import County
@@ -41,7 +41,7 @@ class Ground:
     @cached_property
     def fractions(self) -> NDArray[np.uint8]:
         """Percent of maize, rice and soybean, (3, y, x); 255 outside the province."""
-        with rasterio.open(self.crop_map.assets["data"].href) as source:
+        with open_raster(self.crop_map.assets["data"].href) as source:
             percent: NDArray[np.uint8] = source.read()
             return percent
 
@@ -66,6 +66,6 @@ def load_ground(archive: Archive, grid: str, counties: Sequence[County]) -> Grou
         The archive has no crop map for this grid.
     """
     item = archive.item("products", crop_map_id(grid))
-    with rasterio.open(item.assets["data"].href) as source:
+    with open_raster(item.assets["data"].href) as source:
         geobox = GeoBox(source.shape, source.transform, source.crs)
     return Ground(geobox=geobox, crop_map=item, counties=tuple(counties))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
@@ -11,8 +10,10 @@ from rasterio.vrt import WarpedVRT
 
 from api.ground import Ground
 from api.lineage import Recipe
+from api.raster_file import open_raster
 from api.seasons import YearSeason, season_run
 from ingest.archive import Archive, BandData
+from ingest.errors import ItemInvalid, ItemUnknown
 from models.features import CROPS
 from models.yield_map import NODATA, SCALE, quantise, scale_to_mean, yield_map
 from store import Store, estimates, runs
@@ -104,11 +105,17 @@ def _recipe(
 
 
 def _all_made(archive: Archive, names: Iterable[str], run_id: str) -> bool:
-    return all(
-        archive.has("products", name)
-        and archive.item("products", name).properties["heitu:run"] == run_id
-        for name in names
-    )
+    return all(_run_of(archive, name) == run_id for name in names)
+
+
+def _run_of(archive: Archive, product: str) -> str | None:
+    """Return the run of a product; None where it has to be made, or made again."""
+    try:
+        item = archive.item("products", product)
+    except (ItemUnknown, ItemInvalid):
+        return None
+    run: str = item.properties["heitu:run"]
+    return run
 
 
 def _canopy_index(year_season: YearSeason) -> NDArray[np.float64]:
@@ -136,7 +143,7 @@ def _mean_below(
 ) -> float:
     """Return the county map's mean over the finer grid's pixels, by crop share."""
     with (
-        rasterio.open(archive.item("products", product).assets["data"].href) as coarse,
+        open_raster(archive.item("products", product).assets["data"].href) as coarse,
         WarpedVRT(
             coarse,
             crs=str(ground.geobox.crs),

@@ -21,7 +21,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import errors
-from ingest.errors import ArchiveError
+from ingest.errors import (
+    ArchiveDenied,
+    ArchiveError,
+    ArchiveUnreachable,
+    BucketMissing,
+)
 from store import CountyUnknown, DatabaseUnavailable, DeviceUnknown, RunUnknown
 
 __all__ = ["PROBLEMS", "PROBLEM_RESPONSES", "ProblemKind", "add_problem_handlers"]
@@ -66,6 +71,15 @@ _UNREADABLE = ProblemKind(
     " · 档案中有文件无法读取，`heitu archive verify` 可查是哪一个。",
 )
 
+_STORAGE_DOWN = ProblemKind(
+    503,
+    "Archive unavailable",
+    "影像档案不可用",
+    "The archive's object storage does not answer as it should. Try again in a minute; "
+    "if that does not help, read the platform's log."
+    " · 影像档案的对象存储没有正常响应，请稍后再试，或查看平台日志。",
+)
+
 PROBLEMS: Mapping[type[Exception], ProblemKind] = {
     CountyUnknown: ProblemKind(404, "County unknown", "未知的县级行政区"),
     DeviceUnknown: ProblemKind(404, "Device unknown", "未知的设备"),
@@ -86,6 +100,9 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
     ),
     errors.PeriodInvalid: ProblemKind(422, "Period invalid", "时间范围无效"),
     errors.SceneFailed: ProblemKind(500, "Scene unreadable", "影像无法读取"),
+    ArchiveUnreachable: _STORAGE_DOWN,
+    ArchiveDenied: _STORAGE_DOWN,
+    BucketMissing: _STORAGE_DOWN,
     ArchiveError: _UNREADABLE,
     RasterioIOError: _UNREADABLE,
     errors.PageNotBuilt: ProblemKind(503, "Page not built", "网页尚未构建"),

@@ -19,10 +19,17 @@ class Settings(BaseSettings):
     broker asks who is calling.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HEITU_")
+    model_config = SettingsConfigDict(env_prefix="HEITU_", populate_by_name=True)
 
     data: Path = Field(default_factory=lambda: platformdirs.user_data_path("heitu"))
     """Data folder: the archive and, without ``database_url``, the database."""
+
+    archive_location: str | None = Field(default=None, validation_alias="HEITU_ARCHIVE")
+    """Folder or ``s3://BUCKET/PREFIX`` of the archive; none: in the data folder.
+
+    Object storage is used as the AWS variables say: ``AWS_ACCESS_KEY_ID``,
+    ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``.
+    """
 
     database_url: SecretStr | None = None
     """PostgreSQL 15 or newer to use instead of the embedded one."""
@@ -40,9 +47,23 @@ class Settings(BaseSettings):
     """Scheduler of a dask cluster that computes seasons; none: threads here."""
 
     @property
-    def archive(self) -> Path:
-        """Folder of the STAC archive."""
-        return self.data / "archive"
+    def archive(self) -> Path | str:
+        """Folder of the STAC archive, or its URL."""
+        if not self.archive_location:
+            return self.data / "archive"
+        if "://" in self.archive_location:
+            return self.archive_location
+        return Path(self.archive_location).expanduser().resolve()
+
+    @property
+    def incoming(self) -> Path:
+        """Folder in which bands wait until all of their scene are there."""
+        return self.data / "ingest" / "incoming"
+
+    @property
+    def searches(self) -> Path:
+        """Folder of what catalogues said they have."""
+        return self.data / "ingest" / "searches"
 
     @property
     def url(self) -> str | None:

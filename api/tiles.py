@@ -15,7 +15,9 @@ from titiler.core.factory import TilerFactory
 
 from api.catalogue import RasterProduct
 from api.errors import ProductRunChanged
+from api.raster_file import reading_options
 from api.services import UseServices
+from raster.remote import gdal_path
 
 __all__ = ["WEB_MERCATOR", "UseProduct", "tile_router"]
 
@@ -61,7 +63,7 @@ def _file_of(
     """Return the product's file; narrows titiler's own wider parameters."""
     if run is not None and run != product.run_id:
         raise ProductRunChanged(product.id, asked=run, current=product.run_id)
-    return product.href
+    return gdal_path(product.href)
 
 
 def _colormap(product: UseProduct) -> ColorMapType:
@@ -129,7 +131,7 @@ def tile_router() -> APIRouter:
         process_dependency=lambda: None,
         colormap_dependency=_colormap,
         render_dependency=_render,  # type: ignore[arg-type]
-        environment_dependency=lambda: {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"},
+        environment_dependency=reading_options,
         supported_tms=morecantile.TileMatrixSets({WEB_MERCATOR.id: WEB_MERCATOR}),
     )
     return tiler.router

@@ -1,20 +1,24 @@
 """Ingest: scenes, products and county boundaries brought in and kept whole."""
 
 from ingest.archive import PRODUCTS, Archive
-from ingest.band import BandData
+from ingest.band import BandData, BandFile
 from ingest.boundaries import attribution, jilin_counties, simplified
 from ingest.checksum import sha256_multihash
 from ingest.errors import (
+    ArchiveDenied,
     ArchiveError,
     ArchiveFull,
     ArchiveMissing,
+    ArchiveUnreachable,
     BandInvalid,
     BoundariesError,
     BoundariesMissing,
     BoundariesUnexpected,
+    BucketMissing,
     IngestError,
     ItemInvalid,
     ItemUnknown,
+    LocationInvalid,
     NameInvalid,
     PropertyInvalid,
     SceneExists,
@@ -25,18 +29,23 @@ from ingest.verify import Fault
 __all__ = [
     "PRODUCTS",
     "Archive",
+    "ArchiveDenied",
     "ArchiveError",
     "ArchiveFull",
     "ArchiveMissing",
+    "ArchiveUnreachable",
     "BandData",
+    "BandFile",
     "BandInvalid",
     "BoundariesError",
     "BoundariesMissing",
     "BoundariesUnexpected",
+    "BucketMissing",
     "Fault",
     "IngestError",
     "ItemInvalid",
     "ItemUnknown",
+    "LocationInvalid",
     "NameInvalid",
     "PropertyInvalid",
     "SceneExists",

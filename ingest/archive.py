@@ -1,4 +1,4 @@
-"""The scene archive: a self-contained STAC catalogue of COGs on disk.
+"""The scene archive: a self-contained STAC catalogue of COGs.
 
 ::
 
@@ -7,92 +7,116 @@
     COLLECTION/ITEM/ITEM.json
     COLLECTION/ITEM/B04.tif ...
 
-An item is written into a hidden folder and renamed into place as its last step,
-so a killed process leaves no item without its files. Every file carries the item's
-``heitu:`` properties as tags, e.g. ``HEITU_SIMULATED=true``, for whoever copies it.
+It lies in a folder or on object storage (`ingest.storage`); either way an item is seen
+whole or not at all. Every file written here carries the item's ``heitu:`` properties as
+tags, e.g. ``HEITU_SIMULATED=true``, for whoever copies it.
 """
 
-import errno
-import json
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pystac
+import shapely
 from odc.geo.geobox import GeoBox
 
-from ingest.band import BandData
+from ingest.band import BandData, BandFile
 from ingest.catalogue import (
-    CATALOG_FILE,
-    PART_PREFIX,
+    Bounds,
     ItemDict,
     as_item,
-    folders,
+    catalog_content,
+    collection_content,
+    encoded,
     interval,
-    item_file,
-    part_name,
-    read_item,
-    write_catalog,
-    write_collection,
-    write_json,
+    item_content,
+    item_invalid,
+    touches,
+    within_days,
 )
-from ingest.checksum import sha256_multihash
 from ingest.errors import (
-    ArchiveFull,
     ArchiveMissing,
+    ItemInvalid,
     ItemUnknown,
-    NameInvalid,
-    PropertyInvalid,
-    SceneExists,
+    LocationInvalid,
 )
-from ingest.stac_item import WrittenFile, build_item
+from ingest.naming import calendar_year, check_properties, checked_name
+from ingest.stac_item import Interval, ItemFile, build_item, check_grids
+from ingest.storage import (
+    CATALOG_FILE,
+    Storage,
+    Versions,
+    collection_key,
+    item_key,
+)
+from ingest.storage_folder import LocalFolder
 from ingest.verify import Fault, verify_archive
-from raster.cog import write_cog
-from raster.errors import DiskFull
+from ingest.writing import count_of, on_disk, tags_of
 
-__all__ = ["PRODUCTS", "Archive", "BandData", "Fault"]
+__all__ = ["PRODUCTS", "Archive", "BandData", "BandFile", "Fault"]
 
 PRODUCTS = "products"
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}
 
-Bounds = tuple[float, float, float, float]
+OnInvalid = Callable[[ItemInvalid], None]
 
 
 class Archive:
-    """Scenes and products on disk, by collection and item id.
+    """Scenes and products, by collection and item id.
 
-    Safe for threads that add different items; one process writes at a time.
+    In a folder: safe for threads that add different items; one process writes at a
+    time. On object storage: safe for whoever writes.
 
     Parameters
     ----------
-    root : Path
-        Folder of the archive.
+    location : Path or str
+        Folder, or ``s3://BUCKET/PREFIX``: see `ingest.storage_objects.open_bucket`.
     create : bool
         Make an empty archive when there is none; else that is an error.
 
     Raises
     ------
     ArchiveMissing
-        No archive at `root`, and `create` is false.
+        No archive at `location`, and `create` is false.
+    LocationInvalid
+        No archive can lie there.
+    ArchiveUnreachable, ArchiveDenied, BucketMissing
+        Object storage does not let it be used; so any method may end.
     """
 
-    def __init__(self, root: Path, *, create: bool = True) -> None:
-        self.root = root.absolute()
-        if (self.root / CATALOG_FILE).exists():
+    def __init__(self, location: Path | str, *, create: bool = True) -> None:
+        self._storage = _storage(location)
+        with suppress(FileNotFoundError):
+            self._storage.read(CATALOG_FILE)
             return
         if not create:
             raise ArchiveMissing(
-                f"no archive at {root}: {CATALOG_FILE} is not there; check the folder"
-                f" · {root} 中没有影像档案，请检查目录"
+                f"no archive at {location}: {CATALOG_FILE} is not there; check "
+                f"the place · {location} 中没有影像档案，请检查位置"
             )
-        self.root.mkdir(parents=True, exist_ok=True)
-        write_catalog(self.root, [])
+        self._storage.create(CATALOG_FILE, encoded(catalog_content([])))
+
+    @property
+    def location(self) -> str:
+        """Folder or URL, as people write it."""
+        return self._storage.location
+
+    @property
+    def root(self) -> Path:
+        """Folder of an archive on disk.
+
+        Raises
+        ------
+        LocationInvalid
+            It lies on object storage.
+        """
+        if isinstance(self._storage, LocalFolder):
+            return self._storage.root
+        raise LocationInvalid(
+            f"{self.location} is object storage, and this needs an archive in a folder"
+            f" · {self.location} 是对象存储，此处需要本地目录中的档案"
+        )
 
     def add_scene(
         self,
@@ -149,6 +173,63 @@ class Archive:
             replace=replace,
         )
 
+    def add_files(
+        self,
+        *,
+        collection: str,
+        item_id: str,
+        acquired: datetime | None,
+        geobox: GeoBox,
+        files: Mapping[str, BandFile],
+        properties: Mapping[str, Any],
+        footprint: shapely.Geometry | None = None,
+        replace: bool = False,
+        interval: Interval | None = None,
+    ) -> pystac.Item:
+        """Take the finished COGs of one scene into the archive, as they are.
+
+        Parameters
+        ----------
+        collection, item_id, geobox, properties, replace
+            As for `add_scene`.
+        acquired : datetime or None
+            Timezone-aware acquisition time; None for a composite of `interval`.
+        files : mapping of str to BandFile
+            By asset key. They are moved: gone from where they were once the scene is
+            in the archive, untouched when it could not be added.
+        footprint : Geometry, optional
+            Where the scene has pixels, EPSG:4326; the whole grid if left out.
+        interval : (datetime, datetime), optional
+            First and last moment, timezone-aware.
+
+        Returns
+        -------
+        pystac.Item
+            As `item` returns it; each asset's ``heitu:source`` is the file's `source`.
+
+        Raises
+        ------
+        SceneExists, ArchiveFull, NameInvalid, BandInvalid, PropertyInvalid
+            As for `add_scene`.
+        """
+        item = self._add(
+            collection=collection,
+            item_id=item_id,
+            acquired=acquired,
+            geobox=geobox,
+            bands=files,
+            properties=properties,
+            replace=replace,
+            outline=footprint,
+            interval=interval,
+        )
+        kept = {Path(asset.href).resolve() for asset in item.assets.values()}
+        for file in files.values():
+            # A file that was given from its own place in the archive is there again.
+            if file.path.resolve() not in kept:
+                file.path.unlink(missing_ok=True)
+        return item
+
     def add_product(
         self,
         *,
@@ -195,17 +276,28 @@ class Archive:
             acquired=None,
             geobox=geobox,
             bands={"data": asset},
-            properties={
-                **properties,
-                "heitu:kind": kind,
-                **_calendar_year(product_id, properties.get("heitu:year")),
-            },
+            properties={**properties, "heitu:kind": kind},
             replace=replace,
+            interval=calendar_year(product_id, properties.get("heitu:year")),
         )
+
+    def remove(self, collection: str, item_id: str) -> None:
+        """Take an item and its files out of the archive.
+
+        `refresh_links` takes it out of the catalogue; call it after a batch.
+
+        Raises
+        ------
+        ItemUnknown
+            No such item.
+        """
+        names = checked_name(collection), checked_name(item_id)
+        if not self._storage.remove(*names):
+            raise self._unknown(collection, item_id)
 
     def has(self, collection: str, item_id: str) -> bool:
         """Whether the archive holds an item of this id."""
-        return item_file(self._folder(collection, item_id)).exists()
+        return self._storage.has(checked_name(collection), checked_name(item_id))
 
     def item(self, collection: str, item_id: str) -> pystac.Item:
         """One item, with absolute asset hrefs.
@@ -217,14 +309,14 @@ class Archive:
         ItemInvalid
             Its file cannot be read.
         """
-        folder = self._folder(collection, item_id)
-        if not folder.is_dir():
-            raise ItemUnknown(
-                f"no item {item_id!r} in collection {collection!r} of {self.root}; "
-                f"collections here: {', '.join(self.collections()) or 'none'}"
-                f" · 影像集 {collection} 中没有 {item_id}，请检查名称"
-            )
-        return as_item(folder, read_item(folder))
+        names = checked_name(collection), checked_name(item_id)
+        try:
+            content = self._content(*names)
+        except ItemInvalid:
+            if item_id in self._storage.item_ids(collection):
+                raise
+            raise self._unknown(collection, item_id) from None
+        return as_item(self._href(*names), content)
 
     def items(
         self,
@@ -233,6 +325,7 @@ class Archive:
         start: date | None = None,
         end: date | None = None,
         bbox: Bounds | None = None,
+        on_invalid: OnInvalid | None = None,
     ) -> list[pystac.Item]:
         """Items of a collection by time, then id, with absolute asset hrefs.
 
@@ -244,27 +337,33 @@ class Archive:
             First and last UTC day, both included.
         bbox : (west, south, east, north), optional
             Degrees, EPSG:4326; items whose bbox touches it.
+        on_invalid : callable, optional
+            Called for each item that cannot be read, which is then left out.
 
         Raises
         ------
         ItemInvalid
-            An item file is missing or broken: it is not silently left out.
+            An item file is missing or broken, and there is no `on_invalid`: it is
+            not silently left out.
         """
-        folder = self.root / _checked_name(collection)
-        if not folder.is_dir():
-            return []
-        read = [(path, read_item(path)) for path in folders(folder)]
         found = [
-            (path, item)
-            for path, item in read
-            if _within_days(item, start, end) and _touches(item, bbox)
+            item
+            for item in self._contents(checked_name(collection), on_invalid)
+            if within_days(item, start, end) and touches(item, bbox)
         ]
-        found.sort(key=lambda pair: interval(pair[1]))
-        return [as_item(path, item) for path, item in found]
+        found.sort(key=interval)
+        return [as_item(self._href(collection, item["id"]), item) for item in found]
+
+    def versions(self, collection: str) -> Versions:
+        """Give what differs after an item was added, replaced or removed.
+
+        Quicker than `items`: no item is read.
+        """
+        return self._storage.versions(checked_name(collection))
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
-        return [path.name for path in folders(self.root)]
+        return self._storage.collections()
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Fault]:
         """Read every file, compare it with its item, and see that items serve.
@@ -280,29 +379,70 @@ class Archive:
             Missing, truncated, corrupt and unlisted files, and scenes that no season
             can be made of; empty when all is well.
         """
-        return verify_archive(self.root, progress)
+        return verify_archive(self._storage, progress)
 
     def refresh_links(self) -> None:
         """Rewrite catalog.json and every collection.json from what is there.
 
-        Also removes what killed processes left half-written, so call it when no
-        item is being added.
+        Also removes what killed writers left half-written: in a folder, call it when
+        no item is being added. On object storage it leaves alone what is not a day old.
 
         Raises
         ------
         ItemInvalid
             An item file is missing or broken.
         """
-        for pattern in (f"{PART_PREFIX}*", f"*/{PART_PREFIX}*"):
-            for leftover in list(self.root.glob(pattern)):
-                _remove(leftover)
-        filled = [path for path in folders(self.root) if folders(path)]
-        for path in filled:
-            write_collection(path)
-        write_catalog(self.root, [path.name for path in filled])
+        filled, used = [], []
+        for name in self._storage.collections():
+            items = list(self._contents(name))
+            if not items:
+                self._storage.forget(name)
+                continue
+            filled.append(name)
+            used += [key for item in items for key in _asset_keys(name, item)]
+            self._write(collection_key(name), collection_content(name, items))
+        self._write(CATALOG_FILE, catalog_content(filled))
+        self._storage.sweep(used)
 
-    def _folder(self, collection: str, item_id: str) -> Path:
-        return self.root / _checked_name(collection) / _checked_name(item_id)
+    def _contents(
+        self, collection: str, on_invalid: OnInvalid | None = None
+    ) -> Iterator[ItemDict]:
+        """Read every item file of a collection, by id."""
+
+        def read(item_id: str) -> ItemDict | ItemInvalid:
+            try:
+                return self._content(collection, item_id)
+            except ItemInvalid as exc:
+                return exc
+
+        for found in self._storage.each(read, self._storage.item_ids(collection)):
+            if not isinstance(found, ItemInvalid):
+                yield found
+            elif on_invalid is None:
+                raise found
+            else:
+                on_invalid(found)
+
+    def _content(self, collection: str, item_id: str) -> ItemDict:
+        href = self._href(collection, item_id)
+        try:
+            content = self._storage.read(item_key(collection, item_id))
+        except OSError as exc:
+            raise item_invalid(href, str(exc)) from exc
+        return item_content(content, item_id=item_id, href=href)
+
+    def _href(self, collection: str, item_id: str) -> str:
+        return self._storage.href(item_key(collection, item_id))
+
+    def _write(self, key: str, content: Mapping[str, Any]) -> None:
+        self._storage.write(key, encoded(content))
+
+    def _unknown(self, collection: str, item_id: str) -> ItemUnknown:
+        return ItemUnknown(
+            f"no item {item_id!r} in collection {collection!r} of {self.location}; "
+            f"collections here: {', '.join(self.collections()) or 'none'}"
+            f" · 影像集 {collection} 中没有 {item_id}，请检查名称"
+        )
 
     def _add(
         self,
@@ -311,163 +451,50 @@ class Archive:
         item_id: str,
         acquired: datetime | None,
         geobox: GeoBox,
-        bands: Mapping[str, BandData],
+        bands: Mapping[str, BandData | BandFile],
         properties: Mapping[str, Any],
         replace: bool,
+        outline: shapely.Geometry | None = None,
+        interval: Interval | None = None,
     ) -> pystac.Item:
-        final = self._folder(collection, item_id)
-        if final.exists() and not replace:
-            raise _taken(final)
-        _check_properties(item_id, properties)
-        tags = _tags(properties)
-        with _whole_or_nothing(final) as part:
+        for name in (collection, item_id, *bands):
+            checked_name(name)
+        check_properties(item_id, properties)
+        check_grids(item_id, geobox, {key: band.geobox for key, band in bands.items()})
+        tags = tags_of(properties)
+        with self._storage.placing(collection, item_id, replace=replace) as place:
+            files = {
+                key: on_disk(place.folder / f"{key}.tif", band, tags)
+                for key, band in bands.items()
+            }
+            stored = place.take({key: file.path for key, file in files.items()})
             item = build_item(
                 collection=collection,
                 item_id=item_id,
                 acquired=acquired,
                 geobox=geobox,
-                bands=bands,
-                files={key: _write_band(part, key, bands[key], tags) for key in bands},
+                files={
+                    key: ItemFile(file, stored[key], count_of(bands[key]))
+                    for key, file in files.items()
+                },
                 properties=properties,
+                outline=outline,
+                interval=interval,
             )
             content = item.to_dict(include_self_link=False, transform_hrefs=False)
-            write_json(part / item_file(final).name, content)
-            _move_into_place(part, final, replace=replace)
+            place.commit(encoded(content))
         return self.item(collection, item_id)
 
 
-def _checked_name(name: str) -> str:
-    if not NAME_PATTERN.fullmatch(name):
-        raise NameInvalid(
-            f"{name!r} cannot name a collection, item or band: use letters, digits, "
-            "'.', '_' and '-', beginning with a letter or digit"
-            f" · 名称 {name!r} 不可用，请用字母、数字和 . _ -，以字母或数字开头"
-        )
-    return name
+def _storage(location: Path | str) -> Storage:
+    if isinstance(location, str) and "://" in location:
+        # Its library takes a while to load, and most archives are folders.
+        from ingest.storage_objects import open_bucket
+
+        return open_bucket(location)
+    return LocalFolder(Path(location))
 
 
-def _check_properties(item_id: str, properties: Mapping[str, Any]) -> None:
-    try:
-        json.dumps(dict(properties), allow_nan=False)
-    except (TypeError, ValueError) as exc:
-        raise PropertyInvalid(
-            f"{item_id}: its properties cannot be written as JSON ({exc}); give plain "
-            "numbers, and leave unknown ones out"
-        ) from exc
-
-
-def _calendar_year(product_id: str, year: object) -> dict[str, str | None]:
-    if not isinstance(year, int) or not 1900 <= year <= 2999:
-        raise PropertyInvalid(
-            f"{product_id}: property 'heitu:year' is {year!r}; give the product's year"
-        )
-    return {
-        "datetime": None,
-        "start_datetime": f"{year}-01-01T00:00:00Z",
-        "end_datetime": f"{year}-12-31T23:59:59Z",
-    }
-
-
-def _tags(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Our own properties as tags of a file: ``heitu:run`` is HEITU_RUN."""
-    return {
-        name.upper().replace(":", "_"): str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-        for name, value in properties.items()
-        if name.startswith("heitu:") and isinstance(value, str | bool | int)
-    }
-
-
-def _write_band(
-    folder: Path, key: str, band: BandData, tags: Mapping[str, str]
-) -> WrittenFile:
-    path = folder / f"{_checked_name(key)}.tif"
-    # Averaging the codes of a class layer would invent classes.
-    codes = band.scale is None and band.array.dtype.kind in "iu"
-    write_cog(
-        path,
-        band.array,
-        band.geobox,
-        nodata=band.nodata,
-        scale=band.scale,
-        offset=band.offset,
-        overview_resampling="nearest" if codes else "average",
-        tags=tags,
-    )
-    return WrittenFile(path.name, path.stat().st_size, sha256_multihash(path))
-
-
-@contextmanager
-def _whole_or_nothing(final: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `final`, gone afterwards whatever happened."""
-    part = final.with_name(part_name(final.name))
-    try:
-        part.mkdir(parents=True)
-        yield part
-    except DiskFull as exc:
-        raise _full(final) from exc
-    except OSError as exc:
-        if exc.errno in NO_SPACE:
-            raise _full(final) from exc
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _full(final: Path) -> ArchiveFull:
-    return ArchiveFull(
-        f"no space left to write {final.name} into {final.parent}; nothing of it was "
-        "kept. Free some space there and start again: what is stored is reused"
-        f" · 磁盘已满，{final.name} 未写入，请清理空间后重新运行，已存内容会继续使用",
-        item_id=final.name,
-        path=final,
-    )
-
-
-def _taken(final: Path) -> SceneExists:
-    return SceneExists(
-        f"{final.name} is already in collection {final.parent.name}; pass "
-        "replace=True to put this one in its place"
-        f" · 影像集 {final.parent.name} 中已有 {final.name}，替换请用 replace=True"
-    )
-
-
-def _move_into_place(part: Path, final: Path, *, replace: bool) -> None:
-    # No system call of Python swaps two folders: between these renames, for some
-    # microseconds, a reader finds neither. What was moved aside is restored when
-    # the second one fails.
-    aside = final.with_name(part_name(final.name))
-    replaced = replace and final.exists()
-    if replaced:
-        final.rename(aside)
-    try:
-        part.rename(final)
-    except OSError as exc:
-        if replaced and not final.exists():
-            aside.rename(final)
-        if exc.errno in OCCUPIED:
-            raise _taken(final) from exc
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _remove(leftover: Path) -> None:
-    if leftover.is_dir():
-        shutil.rmtree(leftover)
-    else:
-        leftover.unlink(missing_ok=True)
-
-
-def _within_days(item: ItemDict, start: date | None, end: date | None) -> bool:
-    first, last = (moment.date() for moment in interval(item))
-    return (start is None or last >= start) and (end is None or first <= end)
-
-
-def _touches(item: ItemDict, bbox: Bounds | None) -> bool:
-    if bbox is None:
-        return True
-    west, south, east, north = item["bbox"]
-    return bool(
-        west <= bbox[2] and east >= bbox[0] and south <= bbox[3] and north >= bbox[1]
-    )
+def _asset_keys(collection: str, item: ItemDict) -> Iterator[str]:
+    for asset in item["assets"].values():
+        yield f"{collection}/{item['id']}/{asset['href'].removeprefix('./')}"

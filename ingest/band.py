@@ -1,6 +1,7 @@
-"""One band of a scene or product, as arrays in memory with their grid."""
+"""One band of a scene or product: pixels in memory, or a file already written."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -45,3 +46,30 @@ class BandData:
                 f"array of shape {self.array.shape} on a grid of {grid} (y, x): "
                 "pass (y, x) or (bands, y, x) of the grid's size"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class BandFile:
+    """A COG on disk, with the grid and the scaling that give it a meaning.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    geobox : GeoBox
+        Its grid; may be coarser than the grid of its item.
+    dtype : str
+        NumPy name of its numbers, e.g. "uint16".
+    nodata, scale, offset : float or None
+        As in `BandData`.
+    source : str or None
+        Where its pixels come from, without secrets: what a repair asks again.
+    """
+
+    path: Path
+    geobox: GeoBox
+    dtype: str
+    nodata: float | None
+    scale: float | None = None
+    offset: float | None = None
+    source: str | None = None

@@ -1,21 +1,32 @@
-"""The JSON files of an archive: catalog.json, collection.json, item files."""
+"""What stands in the JSON files of an archive: catalog, collections and items."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
 from typing import Any
-from uuid import uuid4
 
 import pystac
 from pystac.utils import str_to_datetime
 
 from ingest.errors import ItemInvalid
+from ingest.storage import CATALOG_FILE, COLLECTION_FILE
 
-CATALOG_FILE = "catalog.json"
-COLLECTION_FILE = "collection.json"
-PART_PREFIX = ".part-"
+__all__ = [
+    "Bounds",
+    "ItemDict",
+    "as_item",
+    "catalog_content",
+    "collection_content",
+    "encoded",
+    "interval",
+    "item_content",
+    "item_invalid",
+    "linked",
+    "listing_invalid",
+    "touches",
+    "within_days",
+]
+
 SIMULATED = "heitu:simulated"
 ITEM_FIELDS = {
     "stac_version": str,
@@ -26,72 +37,55 @@ ITEM_FIELDS = {
 }
 
 ItemDict = dict[str, Any]
+Bounds = tuple[float, float, float, float]
 
 
-def part_name(name: str) -> str:
-    """Hidden, unique name under which `name` is written before it is complete."""
-    return f"{PART_PREFIX}{name}-{uuid4().hex[:12]}"
+def encoded(content: Mapping[str, Any]) -> bytes:
+    """Content of a JSON file."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    return text.encode()
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    part = path.with_name(part_name(path.name))
-    try:
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def item_content(content: bytes, *, item_id: str, href: str) -> ItemDict:
+    """Decode and check an item file.
 
-
-def folders(parent: Path) -> list[Path]:
-    """Folders inside `parent` by name, without the hidden ones of half-done work."""
-    return sorted(
-        path
-        for path in parent.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
-
-
-def item_file(folder: Path) -> Path:
-    """Path of the item file in an item's folder."""
-    return folder / f"{folder.name}.json"
-
-
-def read_item(folder: Path) -> ItemDict:
-    """Read and check the item file of an item's folder.
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    item_id : str
+        The id it must have.
+    href : str
+        Path or URL of the file, for the message.
 
     Raises
     ------
     ItemInvalid
-        The file is missing, is not JSON, or is not a STAC item of that id.
+        It is not JSON, or is not a STAC item of that id.
     """
-    path = item_file(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise _invalid(path, str(exc)) from exc
-    if not isinstance(content, dict):
-        raise _invalid(path, "not a STAC item")
-    problem = _field_problem(content) or _asset_problem(content)
+        item = json.loads(content)
+    except ValueError as exc:
+        raise item_invalid(href, str(exc)) from exc
+    if not isinstance(item, dict):
+        raise item_invalid(href, "not a STAC item")
+    problem = _field_problem(item) or _asset_problem(item)
     if problem:
-        raise _invalid(path, problem)
-    if content["id"] != folder.name:
-        raise _invalid(path, f"its id is {content['id']!r}, not {folder.name!r}")
+        raise item_invalid(href, problem)
+    if item["id"] != item_id:
+        raise item_invalid(href, f"its id is {item['id']!r}, not {item_id!r}")
     try:
-        interval(content)
+        interval(item)
     except (KeyError, TypeError, ValueError) as exc:
-        raise _invalid(path, f"its time cannot be read ({exc!r})") from exc
-    return content
+        raise item_invalid(href, f"its time cannot be read ({exc!r})") from exc
+    return item
 
 
-def as_item(folder: Path, content: ItemDict) -> pystac.Item:
-    """Make an item of what `read_item` gave, with absolute asset hrefs."""
+def as_item(href: str, content: ItemDict) -> pystac.Item:
+    """Make an item of what `item_content` gave, with absolute asset hrefs."""
     # Our own item of our own STAC version: nothing to migrate, no copy to keep, and
     # a season of 250 scenes opens in a tenth of a second.
-    item = pystac.Item.from_dict(
-        content, href=str(item_file(folder)), migrate=False, preserve_dict=False
-    )
+    item = pystac.Item.from_dict(content, href=href, migrate=False, preserve_dict=False)
     item.make_asset_hrefs_absolute()
     return item
 
@@ -115,11 +109,12 @@ def _asset_problem(content: ItemDict) -> str | None:
     return None
 
 
-def _invalid(path: Path, reason: str) -> ItemInvalid:
+def item_invalid(href: str, reason: str) -> ItemInvalid:
+    """Say that an item file cannot be used."""
     return ItemInvalid(
-        f"item file {path}: {reason}; delete its folder and bring the scene in again"
-        f" · 条目文件 {path} 无法使用，请删除其目录并重新导入",
-        path=path,
+        f"item file {href}: {reason}; delete its folder and bring the scene in again"
+        f" · 条目文件 {href} 无法使用，请删除其目录并重新导入",
+        href=href,
     )
 
 
@@ -139,21 +134,30 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def write_collection(folder: Path) -> None:
-    """Write collection.json from the items found in the folder.
+def within_days(item: ItemDict, start: date | None, end: date | None) -> bool:
+    """Whether an item is of some UTC days, first and last included."""
+    first, last = (moment.date() for moment in interval(item))
+    return (start is None or last >= start) and (end is None or first <= end)
 
-    Raises
-    ------
-    ItemInvalid
-        One of the items cannot be read.
-    """
-    items = [read_item(path) for path in folders(folder)]
+
+def touches(item: ItemDict, bbox: Bounds | None) -> bool:
+    """Whether an item's bounds touch others, degrees in EPSG:4326."""
+    if bbox is None:
+        return True
+    west, south, east, north = item["bbox"]
+    return bool(
+        west <= bbox[2] and east >= bbox[0] and south <= bbox[3] and north >= bbox[1]
+    )
+
+
+def collection_content(name: str, items: Sequence[ItemDict]) -> dict[str, Any]:
+    """Describe a collection by its items, at least one."""
     stated = [item["properties"].get(SIMULATED) for item in items]
     # By identity: an item that does not say is no proof that its data were measured.
     marks = [mark for mark in (False, True) if any(each is mark for each in stated)]
     collection = pystac.Collection(
-        id=folder.name,
-        description=f"{len(items)} items of collection {folder.name}",
+        id=name,
+        description=f"{len(items)} items of collection {name}",
         license="other",
         extent=_extent(items),
         extra_fields={"heitu:item_count": len(items), SIMULATED: True in marks},
@@ -163,37 +167,41 @@ def write_collection(folder: Path) -> None:
     _link(collection, "parent", f"../{CATALOG_FILE}")
     for item in items:
         _link(collection, "item", f"./{item['id']}/{item['id']}.json")
-    write_json(folder / COLLECTION_FILE, _as_dict(collection))
+    return _as_dict(collection)
 
 
-def write_catalog(root: Path, collections: Sequence[str]) -> None:
-    """Write catalog.json with a link to each collection."""
+def catalog_content(collections: Sequence[str]) -> dict[str, Any]:
+    """Describe an archive by its collections."""
     catalog = pystac.Catalog(id="heitu", description="Heitu scene archive")
     catalog.clear_links()
     _link(catalog, "root", f"./{CATALOG_FILE}")
     for name in collections:
         _link(catalog, "child", f"./{name}/{COLLECTION_FILE}")
-    write_json(root / CATALOG_FILE, _as_dict(catalog))
+    return _as_dict(catalog)
 
 
-def linked(path: Path, rel: str) -> list[Path]:
-    """Files a catalog or collection file links to by `rel`.
+def linked(content: bytes, rel: str, *, href: str) -> list[str]:
+    """Give what a catalog or collection file links to by `rel`, relative to it.
 
     Raises
     ------
     ItemInvalid
-        The file is missing or is not a JSON object with links.
+        It is not a JSON object with links.
     """
     try:
-        links = json.loads(path.read_text(encoding="utf-8"))["links"]
-        hrefs = [link["href"] for link in links if link["rel"] == rel]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ItemInvalid(
-            f"{path} cannot be read ({exc}); refresh the archive's links"
-            f" · 目录文件 {path} 无法读取，请重建目录链接",
-            path=path,
-        ) from exc
-    return [path.parent / href for href in hrefs]
+        links = json.loads(content)["links"]
+        return [link["href"] for link in links if link["rel"] == rel]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise listing_invalid(href, repr(exc)) from exc
+
+
+def listing_invalid(href: str, reason: str) -> ItemInvalid:
+    """Say that a catalog or collection file cannot be used."""
+    return ItemInvalid(
+        f"{href} cannot be read ({reason}); refresh the archive's links"
+        f" · 目录文件 {href} 无法读取，请重建目录链接",
+        href=href,
+    )
 
 
 def _extent(items: Sequence[ItemDict]) -> pystac.Extent:

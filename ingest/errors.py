@@ -6,6 +6,10 @@
     ├── ArchiveError
     │   ├── ArchiveMissing
     │   ├── ArchiveFull
+    │   ├── ArchiveUnreachable
+    │   ├── ArchiveDenied
+    │   ├── BucketMissing
+    │   ├── LocationInvalid
     │   ├── NameInvalid
     │   ├── BandInvalid
     │   ├── PropertyInvalid
@@ -15,6 +19,10 @@
     └── BoundariesError
         ├── BoundariesMissing
         └── BoundariesUnexpected
+
+What belongs to one way in is drawn where it lives: `SourceError` in
+`ingest.source_errors`, `StacError`, `HubSettingInvalid`, `FolderError`, `WeatherError`,
+`StatisticsError` and `GroundError` in the ``errors.py`` of their packages.
 """
 
 from pathlib import Path
@@ -41,6 +49,22 @@ class ArchiveFull(ArchiveError):
         self.path = path
 
 
+class ArchiveUnreachable(ArchiveError):
+    """Object storage gives no answer, or none that can be used."""
+
+
+class ArchiveDenied(ArchiveError):
+    """Credentials for object storage are missing, or refused."""
+
+
+class BucketMissing(ArchiveError):
+    """Object storage has no bucket of that name."""
+
+
+class LocationInvalid(ArchiveError):
+    """A place where no archive can lie, or that is of another kind than asked for."""
+
+
 class NameInvalid(ArchiveError):
     """A collection, item or band name that cannot be a file name."""
 
@@ -62,11 +86,11 @@ class ItemUnknown(ArchiveError):
 
 
 class ItemInvalid(ArchiveError):
-    """An item on disk that cannot be read as a STAC item."""
+    """A file of the archive that cannot be read as what it has to be."""
 
-    def __init__(self, message: str, *, path: Path) -> None:
+    def __init__(self, message: str, *, href: str) -> None:
         super().__init__(message)
-        self.path = path
+        self.href = href
 
 
 class BoundariesError(IngestError):

@@ -25,10 +25,14 @@ from pystac.extensions.raster import (
     RasterExtension,
     Sampling,
 )
+from pystac.utils import datetime_to_str
 from shapely.geometry import Polygon, mapping
 
-from ingest.band import BandData
+from ingest.band import BandFile
 from ingest.errors import BandInvalid, PropertyInvalid
+from ingest.storage import StoredFile
+
+__all__ = ["Interval", "ItemFile", "build_item", "check_grids", "footprint"]
 
 # Common name and centre wavelength in um of Sentinel-2 MSI bands (ESA,
 # Sentinel-2 User Handbook; names of the eo extension 1.1).
@@ -46,6 +50,14 @@ SENTINEL2_BANDS = {
     "B11": ("swir16", 1.610),
     "B12": ("swir22", 2.190),
 }
+SOURCE = "heitu:source"
+
+Interval = tuple[datetime, datetime]
+
+# HLS has bands of the same names, and its B05 is not the same everywhere: only beside
+# the classes of Sentinel-2 do the names mean the above.
+SENTINEL2_MASK = "SCL"
+
 # Straight edges of a 600 km grid bend in degrees; 64 chords stay within 2 m, and
 # points that bend an edge by less than 1e-5 degree (1 m) are dropped again.
 FOOTPRINT_CHORDS = 64
@@ -53,12 +65,12 @@ FOOTPRINT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """A file as it lies on disk: name inside the item's folder, size, checksum."""
+class ItemFile:
+    """A file of an item: what it means, how it was stored, how many bands it has."""
 
-    name: str
-    size: int
-    checksum: str
+    band: BandFile
+    stored: StoredFile
+    count: int = 1
 
 
 def build_item(
@@ -67,27 +79,30 @@ def build_item(
     item_id: str,
     acquired: datetime | None,
     geobox: GeoBox,
-    bands: Mapping[str, BandData],
-    files: Mapping[str, WrittenFile],
+    files: Mapping[str, ItemFile],
     properties: Mapping[str, Any],
+    outline: shapely.Geometry | None = None,
+    interval: Interval | None = None,
 ) -> pystac.Item:
-    """Describe written bands as a STAC 1.1 item with relative links.
+    """Describe written files as a STAC 1.1 item with relative links.
 
     Parameters
     ----------
     collection, item_id : str
         Ids, equal to the names of the folders the item lies in.
     acquired : datetime or None
-        Timezone-aware acquisition time, stored in UTC. None for a product,
-        whose `properties` then hold start_datetime and end_datetime.
+        Timezone-aware acquisition time, stored in UTC. None for what has a time
+        range, which `interval` then gives.
     geobox : GeoBox
         Grid of the item; footprint and bbox in EPSG:4326 are taken from it.
-    bands : mapping of str to BandData
-        The pixels by asset key, all in the CRS of `geobox`.
-    files : mapping of str to WrittenFile
-        The file of each band, same keys.
+    files : mapping of str to ItemFile
+        The files by asset key, all in the CRS of `geobox`.
     properties : mapping
         Further item properties, e.g. ``eo:cloud_cover`` in percent.
+    outline : Geometry, optional
+        Where the pixels are, EPSG:4326: its part within the grid is the geometry.
+    interval : (datetime, datetime), optional
+        First and last moment, timezone-aware, stored in UTC.
 
     Returns
     -------
@@ -97,23 +112,25 @@ def build_item(
     Raises
     ------
     PropertyInvalid
-        `acquired` has no timezone.
+        There is no time or one without timezone, or `outline` is not on the grid.
     BandInvalid
-        No bands, or a band in another CRS than `geobox`.
+        No files, or one in another CRS than `geobox`.
     """
-    _check_bands(item_id, geobox, bands)
-    outline = footprint(geobox)
+    check_grids(item_id, geobox, {key: file.band.geobox for key, file in files.items()})
+    place = _place(item_id, geobox, outline)
     item = pystac.Item(
         id=item_id,
-        geometry=mapping(outline),
-        bbox=list(outline.bounds),
+        geometry=mapping(place),
+        bbox=list(place.bounds),
         datetime=None if acquired is None else _utc(item_id, acquired),
-        properties=dict(properties),
+        properties={**properties, **_times(item_id, acquired, interval)},
         collection=collection,
     )
     _describe_grid(item, geobox)
-    for key, band in bands.items():
-        _add_asset(item, key, band, files[key])
+    for key, file in files.items():
+        _add_asset(item, key, file)
+    if SENTINEL2_MASK in files:
+        _name_bands(item)
     _add_links(item)
     return item
 
@@ -128,21 +145,72 @@ def footprint(geobox: GeoBox) -> Polygon:
     return shapely.simplify(outline, FOOTPRINT_TOLERANCE)
 
 
-def _check_bands(item_id: str, geobox: GeoBox, bands: Mapping[str, BandData]) -> None:
-    if not bands:
+def check_grids(item_id: str, geobox: GeoBox, grids: Mapping[str, GeoBox]) -> None:
+    """See that bands can stand in one item.
+
+    Raises
+    ------
+    BandInvalid
+        No bands, or a band in another CRS than `geobox`.
+    """
+    if not grids:
         raise BandInvalid(f"{item_id}: no bands; give at least one")
-    for key, band in bands.items():
-        if band.geobox.crs != geobox.crs:
+    for key, grid in grids.items():
+        if grid.crs != geobox.crs:
             raise BandInvalid(
-                f"{item_id} {key}: band in {band.geobox.crs}, item in {geobox.crs}; "
+                f"{item_id} {key}: band in {grid.crs}, item in {geobox.crs}; "
                 "bring the bands to one CRS first"
             )
+
+
+def _place(
+    item_id: str, geobox: GeoBox, outline: shapely.Geometry | None
+) -> shapely.Geometry:
+    """Footprint of the grid, or the polygons of `outline` that lie within it."""
+    grid = footprint(geobox)
+    if outline is None:
+        return grid
+    within = shapely.intersection(shapely.make_valid(outline), grid)
+    # Where only edges touch, an intersection is a line or a point.
+    parts = shapely.get_parts(shapely.get_parts(within))
+    polygons = [part for part in parts if isinstance(part, Polygon) and part.area]
+    if not polygons:
+        raise PropertyInvalid(
+            f"{item_id}: its footprint {outline.bounds} is not on its grid "
+            f"{grid.bounds} (degrees); check both"
+            f" · {item_id}：影像轮廓 {outline.bounds} 不在其格网 {grid.bounds} 内，"
+            "请检查"
+        )
+    # GeoJSON (RFC 7946) wants outer rings counter-clockwise.
+    return shapely.orient_polygons(shapely.union_all(polygons))
+
+
+def _times(
+    item_id: str, acquired: datetime | None, interval: Interval | None
+) -> dict[str, str]:
+    if interval is None:
+        if acquired is None:
+            raise PropertyInvalid(
+                f"{item_id}: no time; give when it was acquired, or the first and last "
+                f"moment · {item_id}：没有时间，请给出获取时间或起止时间"
+            )
+        return {}
+    start, end = (_utc(item_id, moment) for moment in interval)
+    if end < start:
+        raise PropertyInvalid(
+            f"{item_id}: ends {end.isoformat()}, before it starts {start.isoformat()}: "
+            f"change one of the two · {item_id}：结束时间早于开始时间，请更正"
+        )
+    return {
+        "start_datetime": datetime_to_str(start),
+        "end_datetime": datetime_to_str(end),
+    }
 
 
 def _utc(item_id: str, acquired: datetime) -> datetime:
     if acquired.tzinfo is None:
         raise PropertyInvalid(
-            f"{item_id}: acquisition time {acquired.isoformat()} has no timezone; "
+            f"{item_id}: time {acquired.isoformat()} has no timezone; "
             "give it one, e.g. replace(tzinfo=UTC)"
         )
     return acquired.astimezone(UTC)
@@ -164,32 +232,37 @@ def _describe_grid(item: pystac.Item, geobox: GeoBox) -> None:
         item.common_metadata.gsd = abs(geobox.resolution.x)
 
 
-def _add_asset(item: pystac.Item, key: str, band: BandData, file: WrittenFile) -> None:
+def _add_asset(item: pystac.Item, key: str, file: ItemFile) -> None:
+    band = file.band
     asset = pystac.Asset(
-        href=f"./{file.name}", media_type=pystac.MediaType.COG, roles=["data"]
+        href=f"./{file.stored.name}", media_type=pystac.MediaType.COG, roles=["data"]
     )
     item.add_asset(key, asset)
     ProjectionExtension.ext(asset).shape = list(band.geobox.shape)
     ProjectionExtension.ext(asset).transform = _transform(band.geobox)
-    count = 1 if band.array.ndim == 2 else band.array.shape[0]
     RasterExtension.ext(asset, add_if_missing=True).apply(
-        [_raster_band(band) for _ in range(count)]
+        [_raster_band(band) for _ in range(file.count)]
     )
     FileExtension.ext(asset, add_if_missing=True).apply(
-        checksum=file.checksum, size=file.size
+        checksum=file.stored.checksum, size=file.stored.size
     )
-    if key in SENTINEL2_BANDS:
+    if band.source is not None:
+        asset.extra_fields[SOURCE] = band.source
+
+
+def _name_bands(item: pystac.Item) -> None:
+    for key in item.assets.keys() & SENTINEL2_BANDS.keys():
         common_name, wavelength = SENTINEL2_BANDS[key]
-        eo_band = Band.create(key, common_name, center_wavelength=wavelength)
-        EOExtension.ext(asset, add_if_missing=True).bands = [eo_band]
+        band = Band.create(key, common_name, center_wavelength=wavelength)
+        EOExtension.ext(item.assets[key], add_if_missing=True).bands = [band]
 
 
-def _raster_band(band: BandData) -> RasterBand:
+def _raster_band(band: BandFile) -> RasterBand:
     metres = abs(band.geobox.resolution.x) if _crs(band.geobox).projected else None
     return RasterBand.create(
         nodata=_nodata(band.nodata),
         sampling=Sampling.AREA,
-        data_type=DataType(band.array.dtype.name),
+        data_type=DataType(band.dtype),
         spatial_resolution=metres,
         scale=band.scale,
         offset=band.offset,

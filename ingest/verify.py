@@ -1,9 +1,10 @@
 """Compare an archive's files with what its items say, and items with their use."""
 
+import os
+import posixpath
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pystac
@@ -11,20 +12,29 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from ingest.catalogue import (
-    CATALOG_FILE,
-    COLLECTION_FILE,
     ItemDict,
     as_item,
-    folders,
-    item_file,
+    item_content,
+    item_invalid,
     linked,
-    read_item,
+    listing_invalid,
 )
-from ingest.checksum import sha256_multihash
 from ingest.errors import ItemInvalid
+from ingest.storage import (
+    CATALOG_FILE,
+    Storage,
+    collection_key,
+    item_key,
+)
 from raster.errors import AssetMissing, RasterError
 from raster.mission import mission_of
+from raster.remote import gdal_path, s3_options
 from raster.selection import scene_of
+
+__all__ = ["Fault", "verify_archive"]
+
+# Nothing beside a file belongs to its pixels, and a bucket is long to list.
+NO_SIBLINGS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +43,72 @@ class Fault:
 
     Attributes
     ----------
-    item_id : str
-        The item, or the collection when the fault is in its listing.
+    collection : str or None
+        The collection; None when the fault is in the archive's own listing.
+    item_id : str or None
+        The item; None when the fault is in a listing.
     asset : str or None
         Asset key; None when the fault is not in one asset.
-    path : Path
-        The file or folder.
+    href : str
+        Path or URL of the file.
     problem : str
         What is wrong, in English and Chinese.
     """
 
-    item_id: str
+    collection: str | None
+    item_id: str | None
     asset: str | None
-    path: Path
+    href: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An item and where it lies."""
+
+    storage: Storage
+    collection: str
+    item_id: str
+
+    @property
+    def key(self) -> str:
+        return item_key(self.collection, self.item_id)
+
+    @property
+    def href(self) -> str:
+        return self.storage.href(self.key)
+
+    def content(self) -> ItemDict:
+        try:
+            content = self.storage.read(self.key)
+        except OSError as exc:
+            raise item_invalid(self.href, str(exc)) from exc
+        return item_content(content, item_id=self.item_id, href=self.href)
+
+    def fault(self, problem: str, *, asset: str | None = None, href: str = "") -> Fault:
+        href = href or self.href
+        return Fault(self.collection, self.item_id, asset, href, problem)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
     """A file as its item describes it."""
 
-    item_id: str
-    key: str
-    path: Path
+    item: _Item
+    name: str
     description: dict[str, Any]
 
-    def fault(self, problem: str) -> Fault:
-        return Fault(self.item_id, self.key, self.path, problem)
+    @property
+    def key(self) -> str:
+        return _beside(self.item.key, self.description["href"])
+
+    @property
+    def href(self) -> str:
+        return self.item.storage.href(self.key)
 
 
 def verify_archive(
-    root: Path, progress: Callable[[int, int], None] | None = None
+    storage: Storage, progress: Callable[[int, int], None] | None = None
 ) -> list[Fault]:
     """Check listings, items and every file's size, checksum and raster header.
 
@@ -72,84 +117,114 @@ def verify_archive(
 
     Parameters
     ----------
-    root : Path
-        Folder of the archive.
+    storage : Storage
+        Of the archive.
     progress : callable, optional
         Called with (files done, files in all).
 
     Returns
     -------
     list of Fault
-        Sorted by path.
+        Sorted by href.
+
+    Raises
+    ------
+    ArchiveUnreachable, ArchiveDenied, BucketMissing
+        Object storage does not answer: what could not be read is not called broken.
     """
-    faults = list(_listing_faults(root))
+    ids = {name: storage.item_ids(name) for name in storage.collections()}
+    faults = list(_listing_faults(storage, ids))
     assets: list[_Asset] = []
-    for collection in folders(root):
-        for folder in folders(collection):
-            try:
-                item = read_item(folder)
-            except ItemInvalid as exc:
-                faults.append(Fault(folder.name, None, exc.path, str(exc)))
-            else:
-                described = _assets(folder, item)
-                assets += described
-                faults += _unlisted_files(folder, described)
-                faults += _scene_faults(folder, as_item(folder, item))
+    items = [_Item(storage, name, item_id) for name in ids for item_id in ids[name]]
+    for described, found in storage.each(_item_faults, items):
+        assets += described
+        faults += found
     faults += _file_faults(assets, progress)
-    return sorted(faults, key=lambda fault: fault.path)
+    return sorted(faults, key=lambda fault: fault.href)
 
 
-def _listing_faults(root: Path) -> Iterator[Fault]:
-    collections = {path / COLLECTION_FILE for path in folders(root) if folders(path)}
-    yield from _compare_links(root / CATALOG_FILE, "child", collections)
-    for path in sorted(collections):
-        items = {item_file(folder) for folder in folders(path.parent)}
-        yield from _compare_links(path, "item", items)
-
-
-def _compare_links(listing: Path, rel: str, present: set[Path]) -> Iterator[Fault]:
+def _item_faults(item: _Item) -> tuple[list[_Asset], list[Fault]]:
+    """Find an item's files, and what is wrong beside them."""
     try:
-        listed = set(linked(listing, rel))
+        content = item.content()
     except ItemInvalid as exc:
-        yield Fault(listing.parent.name, None, listing, str(exc))
-        return
-    for path in listed - present:
-        problem = f"listed in {listing.name} but missing · 目录中有, 但文件缺失"
-        yield Fault(path.parent.name, None, path, problem)
-    for path in present - listed:
-        problem = f"not listed in {listing.name}: refresh the links · 未列入目录"
-        yield Fault(path.parent.name, None, path, problem)
-
-
-def _assets(folder: Path, item: ItemDict) -> list[_Asset]:
-    return [
-        _Asset(item["id"], key, folder / description["href"], description)
-        for key, description in item["assets"].items()
+        return [], [item.fault(str(exc))]
+    assets = [_Asset(item, name, each) for name, each in content["assets"].items()]
+    known = {posixpath.basename(asset.key) for asset in assets}
+    known.add(posixpath.basename(item.key))
+    faults = [
+        item.fault(
+            "file belongs to no asset · 文件不属于任何数据项",
+            href=item.storage.href(_beside(item.key, name)),
+        )
+        for name in item.storage.strays(item.collection, item.item_id, known)
     ]
+    # Last: the item takes its content apart.
+    faults += _scene_faults(item, as_item(item.href, content))
+    return assets, faults
 
 
-def _unlisted_files(folder: Path, assets: list[_Asset]) -> Iterator[Fault]:
-    known = {asset.path for asset in assets} | {item_file(folder)}
-    for path in sorted(set(folder.iterdir()) - known):
-        problem = "file belongs to no asset · 文件不属于任何数据项"
-        yield Fault(folder.name, None, path, problem)
+def _beside(key: str, href: str) -> str:
+    """Key of what a file calls `href`."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(key), href))
 
 
-def _scene_faults(folder: Path, item: pystac.Item) -> Iterator[Fault]:
+def _listing_faults(storage: Storage, ids: dict[str, list[str]]) -> Iterator[Fault]:
+    filled = [name for name in ids if ids[name]]
+    yield from _compare_links(
+        storage, CATALOG_FILE, "child", {collection_key(name) for name in filled}
+    )
+    for name in filled:
+        present = {item_key(name, item_id) for item_id in ids[name]}
+        yield from _compare_links(storage, collection_key(name), "item", present)
+
+
+def _compare_links(
+    storage: Storage, listing: str, rel: str, present: set[str]
+) -> Iterator[Fault]:
+    href = storage.href(listing)
+    try:
+        hrefs = linked(_listing(storage, listing), rel, href=href)
+    except ItemInvalid as exc:
+        yield _listing_fault(storage, listing, str(exc))
+        return
+    listed, name = {_beside(listing, each) for each in hrefs}, posixpath.basename(href)
+    for key in listed - present:
+        problem = f"listed in {name} but missing · 目录中有, 但文件缺失"
+        yield _listing_fault(storage, key, problem)
+    for key in present - listed:
+        problem = f"not listed in {name}: refresh the links · 未列入目录"
+        yield _listing_fault(storage, key, problem)
+
+
+def _listing(storage: Storage, key: str) -> bytes:
+    try:
+        return storage.read(key)
+    except OSError as exc:
+        raise listing_invalid(storage.href(key), str(exc)) from exc
+
+
+def _listing_fault(storage: Storage, key: str, problem: str) -> Fault:
+    """Name a file by its place: COLLECTION/collection.json, COLLECTION/ITEM/..."""
+    collection, item_id, *_ = [*key.split("/")[:-1], None, None]
+    return Fault(collection, item_id, None, storage.href(key), problem)
+
+
+def _scene_faults(place: _Item, item: pystac.Item) -> Iterator[Fault]:
     """Find what keeps the season's own reader from taking a scene."""
     try:
         mission = mission_of(item)
     except AssetMissing as exc:
         # A product has none of these bands, so no classes are asked of it.
         if {"B04", "B08"} <= item.assets.keys():
-            yield Fault(item.id, "SCL", item_file(folder), str(exc))
+            yield place.fault(str(exc), asset="SCL")
         return
     for letter, keys in mission.bands.items():
         for key in item.assets.keys() & set(keys):
             try:
                 scene_of(item, (letter,))
             except RasterError as exc:
-                yield Fault(item.id, key, item_file(folder), str(exc))
+                yield place.fault(str(exc), asset=key)
 
 
 def _file_faults(
@@ -157,7 +232,8 @@ def _file_faults(
 ) -> list[Fault]:
     faults = []
     # Hashing and reading release the interpreter lock, so threads use every core.
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         pending = [pool.submit(_file_fault, asset) for asset in assets]
         for done, future in enumerate(as_completed(pending), start=1):
             fault = future.result()
@@ -165,6 +241,8 @@ def _file_faults(
                 faults.append(fault)
             if progress is not None:
                 progress(done, len(assets))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return faults
 
 
@@ -176,25 +254,32 @@ def _file_fault(asset: _Asset) -> Fault | None:
     except OSError as exc:
         problem = f"unreadable file: {exc} · 文件无法读取"
     problem = problem or _raster_problem(asset)
-    return asset.fault(problem) if problem else None
+    if problem is None:
+        return None
+    return asset.item.fault(problem, asset=asset.name, href=asset.href)
 
 
 def _size_problem(asset: _Asset) -> str | None:
-    size, expected = asset.path.stat().st_size, asset.description.get("file:size")
+    size = asset.item.storage.size(asset.key)
+    expected = asset.description.get("file:size")
     if size == expected:
         return None
     return f"{size} bytes instead of {expected} · 文件大小不符"
 
 
 def _checksum_problem(asset: _Asset) -> str | None:
-    if sha256_multihash(asset.path) == asset.description.get("file:checksum"):
+    checksum = asset.item.storage.checksum(asset.key)
+    if checksum == asset.description.get("file:checksum"):
         return None
     return "content differs from its checksum · 内容与校验和不符"
 
 
 def _raster_problem(asset: _Asset) -> str | None:
     try:
-        with rasterio.open(asset.path) as dataset:
+        with (
+            rasterio.Env(**NO_SIBLINGS, **s3_options(os.environ)),
+            rasterio.open(gdal_path(asset.href)) as dataset,
+        ):
             shape = [dataset.height, dataset.width]
     except RasterioIOError as exc:
         return f"not a readable raster: {exc} · 栅格无法打开"

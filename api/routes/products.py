@@ -1,9 +1,12 @@
 """Raster products: list, TileJSON, tiles, and the value at a point."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import numpy as np
+import rasterio
 from fastapi import APIRouter, Query, Request
 from rio_tiler.errors import PointOutsideBounds
 from rio_tiler.io import Reader
@@ -13,8 +16,10 @@ from api import schemas
 from api.catalogue import RasterProduct
 from api.errors import PointOutside
 from api.problems import PROBLEM_RESPONSES
+from api.raster_file import reading_options
 from api.services import UseServices
 from api.tiles import WEB_MERCATOR, UseProduct, tile_router
+from raster.remote import gdal_path
 
 router = APIRouter(prefix="/products", tags=["products"], responses=PROBLEM_RESPONSES)
 router.include_router(tile_router(), prefix="/{product_id}")
@@ -36,10 +41,20 @@ def _listed(request: Request, product: RasterProduct) -> schemas.Product:
     return schemas.Product(tilejson=str(address), **asdict(product))
 
 
+@contextmanager
+def _reading(product: RasterProduct) -> Iterator[Reader]:
+    """Open the product's file."""
+    with (
+        rasterio.Env(**reading_options()),
+        Reader(gdal_path(product.href), tms=WEB_MERCATOR) as cog,
+    ):
+        yield cog
+
+
 @router.get("/{product_id}/tilejson.json", response_model_exclude_none=True)
 def tilejson(request: Request, product: UseProduct) -> TileJSON:
     """Return where the tiles are (TileJSON 3.0); their address names the run."""
-    with Reader(product.href, tms=WEB_MERCATOR) as cog:
+    with _reading(product) as cog:
         minzoom, maxzoom = cog.minzoom, cog.maxzoom
     tiles = (
         f"{request.base_url}products/{product.id}/tiles/{WEB_MERCATOR.id}"
@@ -57,7 +72,7 @@ def tilejson(request: Request, product: UseProduct) -> TileJSON:
 @router.get("/{product_id}/point")
 def point(product: UseProduct, lon: UseLon, lat: UseLat) -> schemas.PointValue:
     """Return the value of the pixel at a point."""
-    with Reader(product.href) as cog:
+    with _reading(product) as cog:
         try:
             stored = cog.point(lon, lat).array[0]
         except PointOutsideBounds as exc:

@@ -9,7 +9,12 @@ from rio_tiler.errors import TileOutsideBounds
 
 from api import errors
 from api.problems import PROBLEMS, add_problem_handlers
-from ingest.errors import ArchiveError
+from ingest.errors import (
+    ArchiveDenied,
+    ArchiveError,
+    ArchiveUnreachable,
+    BucketMissing,
+)
 from store import CountyUnknown, DatabaseUnavailable, DeviceUnknown, RunUnknown
 from tests.api.problem_contract import assert_problem
 
@@ -47,6 +52,9 @@ SHOWN = [
 HIDDEN = [
     (DatabaseUnavailable(SECRET), 503, "Database unavailable", "does not answer"),
     (psycopg.OperationalError(SECRET), 503, "Database unavailable", "not answer"),
+    (ArchiveUnreachable(SECRET), 503, "Archive unavailable", "does not answer"),
+    (ArchiveDenied(SECRET), 503, "Archive unavailable", "does not answer"),
+    (BucketMissing(SECRET), 503, "Archive unavailable", "does not answer"),
     (ArchiveError(SECRET), 500, "Raster unreadable", "heitu archive verify"),
     (RasterioIOError(SECRET), 500, "Raster unreadable", "heitu archive verify"),
     (TileOutsideBounds(SECRET), 404, "Tile outside bounds", "TileJSON"),

@@ -1,17 +1,24 @@
 """Small grids and bands, so that a test states only what it is about."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pystac
+import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.io import DatasetReader
 from rasterio.transform import from_origin
 
 from ingest.archive import Archive, BandData
+from ingest.band import BandFile
+from raster.cog import write_cog
+from raster.remote import gdal_path, s3_options
 
 NOON = datetime(2025, 7, 1, 4, 0, tzinfo=UTC)
 MADE_UP = {"eo:cloud_cover": 12.5, "heitu:simulated": True}
@@ -55,3 +62,19 @@ def add(
 def files_in(folder: Path) -> list[str]:
     """Every file and folder below `folder`, relative, sorted."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def red_file(folder: Path, name: str = "B04.tif", *, size: int = 40) -> BandFile:
+    """Write `red_band` as a finished file, as a source of imagery does."""
+    band, path = red_band(size), folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_cog(path, band.array, band.geobox, nodata=0, scale=1e-4, offset=-0.1)
+    return BandFile(path, band.geobox, "uint16", 0, 1e-4, -0.1, "https://source/B04")
+
+
+@contextmanager
+def opened(href: str) -> Iterator[DatasetReader]:
+    """Open a raster of an archive wherever it lies."""
+    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **s3_options(os.environ)}
+    with rasterio.Env(**options), rasterio.open(gdal_path(href)) as dataset:
+        yield dataset

@@ -60,7 +60,7 @@ def _lose_polygons(_: Archive, patch: pytest.MonkeyPatch) -> None:
         (SceneExists, lambda archive, _: add(archive, "one")),
         (ItemUnknown, lambda archive, _: archive.item("scenes", "two")),
         (ItemInvalid, _break_item),
-        (ItemInvalid, lambda archive, _: linked(archive.root / "x.json", "item")),
+        (ItemInvalid, lambda *_: linked(b"{half", "item", href="x.json")),
         (BoundariesMissing, _lose_package),
         (BoundariesUnexpected, _lose_polygons),
     ],

@@ -23,7 +23,7 @@ def archive(tmp_path: Path) -> Archive:
     return archive
 
 
-def _faults(archive: Archive) -> list[tuple[str, str | None, str]]:
+def _faults(archive: Archive) -> list[tuple[str | None, str | None, str]]:
     """Item, asset and the English half of each problem."""
     return [
         (fault.item_id, fault.asset, english(fault.problem))
@@ -127,9 +127,9 @@ def test_broken_item_does_not_hide_the_others(archive: Archive) -> None:
 
 def test_broken_listing(archive: Archive) -> None:
     (archive.root / "scenes/collection.json").write_text("{half")
-    ((name, _, problem),) = _faults(archive)
-    assert name == "scenes"
-    assert problem.endswith("refresh the archive's links")
+    (fault,) = archive.verify()
+    assert (fault.collection, fault.item_id, fault.asset) == ("scenes", None, None)
+    assert english(fault.problem).endswith("refresh the archive's links")
     archive.refresh_links()
     assert archive.verify() == []
 
@@ -168,7 +168,7 @@ def _edit(archive: Archive, edit: Edit, *, item: str = "scenes/one") -> Path:
 def test_reflectance_of_unknown_scaling(archive: Archive, key: str, edit: Edit) -> None:
     path = _edit(archive, lambda item: edit(item["assets"][key]))
     (fault,) = archive.verify()
-    assert (fault.item_id, fault.asset, fault.path) == ("one", key, path)
+    assert (fault.item_id, fault.asset, fault.href) == ("one", key, str(path))
     assert fault.problem.startswith(f"item one, asset {key}: scale ")
     assert english(fault.problem).endswith("raster:offset into the asset")
 
@@ -185,7 +185,7 @@ def test_scaling_in_the_newer_spelling_is_no_fault(archive: Archive) -> None:
 
 def test_scene_without_its_classes(archive: Archive) -> None:
     path = _edit(archive, lambda item: item["assets"].pop("SCL"))
-    by_path = {fault.path: fault for fault in archive.verify()}
+    by_path = {Path(fault.href): fault for fault in archive.verify()}
     assert by_path.keys() == {path, path.with_name("SCL.tif")}
     assert (by_path[path].item_id, by_path[path].asset) == ("one", "SCL")
     assert english(by_path[path].problem) == (
@@ -207,7 +207,7 @@ def test_scene_without_its_classes(archive: Archive) -> None:
 def test_time_nobody_can_read(archive: Archive, edit: Edit) -> None:
     path = _edit(archive, edit)
     (fault,) = archive.verify()
-    assert (fault.item_id, fault.path) == ("one", path)
+    assert (fault.item_id, fault.href) == ("one", str(path))
     assert "its time cannot be read" in english(fault.problem)
 
 
@@ -224,7 +224,7 @@ def test_time_nobody_can_read(archive: Archive, edit: Edit) -> None:
 def test_item_that_is_no_stac_item(archive: Archive, edit: Edit) -> None:
     path = _edit(archive, edit)
     (fault,) = archive.verify()
-    assert (fault.item_id, fault.asset, fault.path) == ("one", None, path)
+    assert (fault.item_id, fault.asset, fault.href) == ("one", None, str(path))
     english(fault.problem)
 
 
