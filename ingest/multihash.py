@@ -1,0 +1,48 @@
+"""Checksums as producers give them: multihashes of several kinds.
+
+Source: https://multiformats.io/multihash/, the table of codes; ``file:checksum`` of
+the STAC file extension 2.1 is one in hexadecimal.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+__all__ = ["agrees", "multihash"]
+
+# Code of the function and length of the digest, as unsigned varints.
+_PREFIXES: Final = {
+    "sha1": "1114",
+    "sha256": "1220",
+    "sha512": "1340",
+    "sha3_256": "1620",
+    "md5": "d50110",
+}
+
+
+def multihash(name: str, digest: str) -> str:
+    """Write a digest as a multihash.
+
+    Parameters
+    ----------
+    name : str
+        "md5", "sha1", "sha256", "sha512" or "sha3_256".
+    digest : str
+        Hexadecimal, in upper or lower case.
+
+    Raises
+    ------
+    KeyError
+        A function that is not known here.
+    """
+    return _PREFIXES[name] + digest.lower()
+
+
+def agrees(path: Path, checksum: str) -> bool | None:
+    """Whether a file has this multihash; None for a function not known here."""
+    for name, prefix in _PREFIXES.items():
+        digest = checksum.lower().removeprefix(prefix)
+        if digest != checksum.lower() and len(digest) == int(prefix[-2:], 16) * 2:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, name).hexdigest() == digest
+    return None

@@ -1,0 +1,188 @@
+"""Bands of an item: where they lie, and what their numbers mean."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pystac
+
+from ingest.offer import BandOffer
+from ingest.stac_api.errors import ItemUnusable
+from ingest.stac_api.items import unusable
+from raster.calibration import calibration_of, raster_value
+from raster.errors import AssetMissing, OffsetUnknown
+from raster.mask import MASK_NODATA
+from raster.mission import SENTINEL_2, Mission, asset_of, baseline_of
+
+__all__ = [
+    "Href",
+    "check_baseline",
+    "checked_href",
+    "describe",
+    "mission_bands",
+    "state_offset",
+    "web_href",
+]
+
+Href = Callable[[pystac.Item, str], str]
+"""Where the file of an asset lies, by its key."""
+
+# ESA, Sentinel-2 Products Specification: QUANTIFICATION_VALUE 10000, and, from
+# processing baseline 04.00 on, BOA_ADD_OFFSET -1000.
+_SENTINEL_2_SCALE: Final = 0.0001
+_SHIFTED: Final = -0.1
+
+
+def mission_bands(
+    item: pystac.Item, mission: Mission, letters: Sequence[str], *, href: Href
+) -> dict[str, BandOffer]:
+    """Read the mask and all bands, of which those of some letters have to be good.
+
+    Another band that is missing or cannot be believed is left out: nobody asked for it.
+    No letters = all bands that the item has have to be good.
+
+    Raises
+    ------
+    AssetMissing
+        The item lacks its mask or a band.
+    OffsetUnknown
+        What it says of scale and offset cannot be believed.
+    ItemUnusable
+        A file that cannot be read over HTTP.
+    """
+    mask = _key_of(item, asset_of(item, mission.mask_assets))
+    nodata: float = MASK_NODATA[mission.mask_kind]
+    name = mission.mask_assets[0]
+    offers = [describe(item, mask, name=name, nodata=nodata, href=href)]
+    for letter, keys in mission.bands.items():
+        asked = letter in letters if letters else bool(item.assets.keys() & {*keys})
+        try:
+            offers.append(_band(item, mission, letter, href=href))
+        except (AssetMissing, OffsetUnknown, ItemUnusable):
+            if asked:
+                raise
+    return {offer.key: offer for offer in offers}
+
+
+def _band(item: pystac.Item, mission: Mission, letter: str, *, href: Href) -> BandOffer:
+    asset = asset_of(item, mission.bands[letter], band=letter)
+    meaning = calibration_of(item, mission, letter)
+    stated = raster_value(asset, "nodata")
+    key = _key_of(item, asset)
+    return describe(
+        item,
+        key,
+        name=_archive_key(mission, letter, key),
+        nodata=mission.nodata if stated is None else stated,
+        scale=meaning.scale,
+        offset=meaning.offset,
+        href=href,
+    )
+
+
+def describe(
+    item: pystac.Item,
+    key: str,
+    *,
+    name: str,
+    nodata: float | None,
+    scale: float | None = None,
+    offset: float | None = None,
+    href: Href,
+) -> BandOffer:
+    """Describe one asset under its name in the archive."""
+    asset = item.assets[key]
+    size, checksum = (asset.extra_fields.get(f"file:{n}") for n in ("size", "checksum"))
+    return BandOffer(
+        key=name,
+        href=href(item, key),
+        nodata=nodata,
+        scale=scale,
+        offset=offset,
+        size=size if isinstance(size, int) and size > 0 else None,
+        checksum=checksum if isinstance(checksum, str) else None,
+        resolution=_resolution(item, asset),
+    )
+
+
+def check_baseline(item: pystac.Item) -> tuple[int, ...]:
+    """Give the processing baseline of a Sentinel-2 item, (5, 11) for 05.11.
+
+    Raises
+    ------
+    ItemUnusable
+        It names none.
+    """
+    baseline = baseline_of(item)
+    if not baseline:
+        raise unusable(
+            item.id,
+            "names no processing baseline, so that nobody knows whether its numbers "
+            "are shifted by 1000",
+            "没有写明处理基线，无法判断反射率偏移",
+        )
+    return baseline
+
+
+def state_offset(item: pystac.Item) -> None:
+    """Write into the bands of a Sentinel-2 item what its baseline says of the offset.
+
+    Only where the item is silent: what it says itself is compared with the baseline
+    afterwards. See `raster.calibration.calibration_of`.
+
+    Raises
+    ------
+    ItemUnusable
+        It does not name its processing baseline.
+    """
+    offset = _SHIFTED if check_baseline(item) >= (4, 0) else 0.0
+    for keys in SENTINEL_2.bands.values():
+        for asset in (item.assets[key] for key in keys if key in item.assets):
+            for name, value in (("scale", _SENTINEL_2_SCALE), ("offset", offset)):
+                if raster_value(asset, name) is None:
+                    asset.extra_fields[f"raster:{name}"] = value
+
+
+def web_href(item: pystac.Item, key: str) -> str:
+    """Give the address of an asset, if it is one of the web.
+
+    Raises
+    ------
+    ItemUnusable
+        It is of another kind, such as the ``s3://`` of a bucket whose reader pays.
+    """
+    asset = item.assets[key]
+    return checked_href(item, key, asset.get_absolute_href() or asset.href)
+
+
+def checked_href(item: pystac.Item, key: str, href: object) -> str:
+    """Refuse an address that cannot be read over HTTP; errors as `web_href`."""
+    if isinstance(href, str) and href.startswith(("https://", "http://")):
+        return href
+    raise unusable(
+        item.id,
+        f"has its asset {key} at {href}, which cannot be read over HTTP",
+        f"的 {key} 位于 {href}，无法通过 HTTP 读取",
+    )
+
+
+def _key_of(item: pystac.Item, asset: pystac.Asset) -> str:
+    return next(key for key, value in item.assets.items() if value is asset)
+
+
+def _archive_key(mission: Mission, letter: str, key: str) -> str:
+    # Sentinel-2 comes under three sets of keys, of which the archive has the first.
+    # Landsat's lwir11 and lwir are two sensors' bands and keep their names.
+    return mission.bands[letter][0] if mission is SENTINEL_2 else key
+
+
+def _resolution(item: pystac.Item, asset: pystac.Asset) -> float | None:
+    """Pixel size in metres, from where the STAC extensions put it."""
+    fields: Mapping[str, Any] = asset.extra_fields
+    transform = fields.get("proj:transform")
+    if isinstance(transform, list | tuple) and transform:
+        return abs(float(transform[0]))
+    stated = raster_value(asset, "spatial_resolution")
+    for value in (stated, fields.get("gsd"), item.properties.get("gsd")):
+        if isinstance(value, int | float):
+            return float(value)
+    return None
