@@ -1,0 +1,350 @@
+"""`heitu ingest weather`: daily weather of counties or fields into the store."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.progress import Stages
+from api.settings import command_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ingest.weather.importing import Account
+    from ingest.weather.places import Places
+    from ingest.weather.series import PlaceSeries
+    from ingest.weather.sources import Kind
+    from store import Store
+
+__all__ = ["weather"]
+
+# More lines than a person reads; the counts tell of all.
+_SHOWN = 20
+
+_NOTHING = "not one whole day in these files · 这些文件中没有完整的一天"
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PATH…", help="NetCDF or JSON, or folders · 文件或目录"),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kind",
+        metavar="agera5|era5-land|power",
+        help="Only files of this kind · 只导入此类文件",
+    ),
+]
+Fields = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Fields instead of counties · 地块文件"),
+]
+FieldKey = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Ids of the fields · 地块编号列")
+]
+Counties = Annotated[
+    list[str] | None,
+    typer.Option("--county", help="Code or name, again for more; all if left out · 县"),
+]
+Power = Annotated[
+    bool, typer.Option("--power", help="Ask NASA POWER's server · 在线获取")
+]
+PowerUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Of another server · 服务器地址")
+]
+Start = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day · 起始日期"),
+]
+End = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day · 结束日期"),
+]
+Complete = Annotated[
+    float,
+    typer.Option(
+        min=0.01, max=1, help="Share of a place that must have data · 最低覆盖比例"
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
+]
+
+
+def weather(
+    paths: Paths = None,
+    kind: KindOption = None,
+    fields: Fields = None,
+    field_key: FieldKey = "field_id",
+    county: Counties = None,
+    power: Power = False,
+    power_url: PowerUrl = None,
+    start: Start = None,
+    end: End = None,
+    complete: Complete = 0.99,
+    data: Data = None,
+) -> None:
+    """Bring in daily weather: AgERA5, ERA5-Land, NASA POWER · 导入逐日气象."""
+    settings = command_settings(data)
+    asked = _days(start, end)
+    _check(paths, asked, power=power)
+    try:
+        from store import open_store
+
+        # A wrong question is answered before a database is started.
+        places = _places(county, fields, field_key)
+        chosen = None if power else _chosen(paths or [], kind)
+        with (
+            open_store(data=settings.data, url=settings.url) as store,
+            Stages() as stages,
+        ):
+            shelf = _Shelf(store, places, of_fields=fields is not None)
+            counter = stages.counter("Weather", "气象")
+            if chosen is None:
+                outcome = _from_server(shelf, asked, power_url, counter)
+            else:
+                outcome = _from_files(chosen, shelf, asked, complete, counter)
+    except KeyboardInterrupt:
+        typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
+        raise typer.Exit(130) from None
+    _report(outcome)
+    if outcome.account.gaps or outcome.faults:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """First and last day that are asked for, as far as somebody said."""
+
+    start: date | None
+    end: date | None
+
+
+def _days(start: datetime | None, end: datetime | None) -> _Days:
+    days = _Days(start and start.date(), end and end.date())
+    if days.start and days.end and days.end < days.start:
+        raise typer.BadParameter(
+            f"--end {days.end} is before --start {days.start} · 结束日期早于起始日期"
+        )
+    return days
+
+
+def _check(paths: list[Path] | None, asked: _Days, *, power: bool) -> None:
+    if bool(paths) == power:
+        raise typer.BadParameter(
+            "give files or folders, or --power to ask the server"
+            " · 请给出文件或目录，或用 --power 在线获取"
+        )
+    if power and not (asked.start and asked.end):
+        raise typer.BadParameter(
+            "--power needs --start and --end · --power 需要 --start 和 --end"
+        )
+
+
+def _places(codes: list[str] | None, fields: Path | None, key: str) -> "Places":
+    from ingest import boundaries
+    from ingest.county_names import COUNTY_NAMES
+    from ingest.weather.places import fields_of, places_of_counties
+
+    if fields is not None:
+        return fields_of(fields, key=key)
+    by_name = {name_zh: code for code, (name_zh, _) in COUNTY_NAMES.items()}
+    wanted = [by_name.get(name, name) for name in codes or COUNTY_NAMES]
+    unknown = [code for code in wanted if code not in COUNTY_NAMES]
+    if unknown:
+        raise typer.BadParameter(
+            f"no county of Jilin: {', '.join(unknown)}; give GB/T 2260 codes or "
+            "Chinese names · 吉林省没有这些县，请填写代码或县名"
+        )
+    counties = boundaries.jilin_counties()
+    return places_of_counties([one for one in counties if one.code in wanted])
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Files of one kind, and what is wrong with others."""
+
+    kind: "Kind"
+    files: list[Path]
+    faults: list[str]
+
+
+def _chosen(paths: Sequence[Path], kind: str | None) -> _Chosen:
+    from ingest.weather.sources import KINDS, sort_files
+
+    if kind is not None and kind not in KINDS:
+        raise typer.BadParameter(
+            f"--kind {kind}: give one of {', '.join(KINDS)} · 请选择其中一种"
+        )
+    found = sort_files(paths)
+    for unknown in found.unknown:
+        typer.echo(unknown, err=True)
+    kinds = [name for name in KINDS if name in found.files and kind in (None, name)]
+    if len(kinds) > 1:
+        raise typer.BadParameter(
+            f"these are files of {' and '.join(kinds)}: say with --kind which counts"
+            " · 含多种数据源，请用 --kind 指定一种"
+        )
+    faults = [str(fault) for fault in found.faults]
+    if not kinds:
+        why = "; ".join(faults) or "no weather files there · 没有气象文件"
+        raise typer.BadParameter(f"{', '.join(map(str, paths))}: {why}")
+    return _Chosen(kinds[0], found.files[kinds[0]], faults)
+
+
+class _Shelf:
+    """The rows of some counties or fields in the store, by `place`."""
+
+    def __init__(self, store: "Store", places: "Places", *, of_fields: bool) -> None:
+        self.places = places
+        self._store = store
+        self._key = "field_id" if of_fields else "county"
+
+    def put(self, rows: "pd.DataFrame") -> int:
+        """Store rows of `ingest.weather.table.COLUMNS`; how many are new or changed."""
+        from store import field_weather, weather
+
+        put = field_weather.put if self._key == "field_id" else weather.put
+        with self._store.connection() as conn:
+            return put(conn, rows.rename(columns={"place": self._key}))
+
+    def find(self, start: date, end: date) -> "pd.DataFrame":
+        """Rows as they were put."""
+        from store import field_weather, weather
+
+        ids = self.places.ids
+        with self._store.connection() as conn:
+            if self._key == "field_id":
+                found = field_weather.find(conn, start=start, end=end, fields=ids)
+            else:
+                every = weather.ALL_COLUMNS
+                found = weather.find(
+                    conn, start=start, end=end, counties=ids, columns=every
+                )
+        return found.rename(columns={self._key: "place"})
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came of an import, and what went wrong with files and requests."""
+
+    account: "Account"
+    faults: list[str] = field(default_factory=list)
+
+
+def _from_files(
+    chosen: _Chosen,
+    shelf: _Shelf,
+    asked: _Days,
+    complete: float,
+    counter: Callable[[int, int], None],
+) -> _Outcome:
+    from ingest.weather.importing import Account, bring_in, days_between
+    from ingest.weather.sources import series_of
+
+    series = series_of(chosen.kind, chosen.files, shelf.places, complete=complete)
+    held = series.days()
+    if not held:
+        return _Outcome(Account(), [*chosen.faults, *map(str, series.faults), _NOTHING])
+    days = days_between(asked.start or held[0], asked.end or held[-1])
+    _show_plan(series, shelf.places, days)
+    _show_replaced(series.source, shelf.find(days[0], days[-1]))
+    account = bring_in(series, days, shelf.put, progress=counter)
+    return _Outcome(account, [*chosen.faults, *map(str, series.faults)])
+
+
+def _from_server(
+    shelf: _Shelf,
+    asked: _Days,
+    url: str | None,
+    counter: Callable[[int, int], None],
+) -> _Outcome:
+    from ingest.http import Web
+    from ingest.weather.from_power import ask_for, lacking
+    from ingest.weather.importing import days_between
+    from ingest.weather.power_api import BASE_URL
+
+    assert asked.start is not None
+    assert asked.end is not None
+    days = days_between(asked.start, asked.end)
+    stored = shelf.find(asked.start, asked.end)
+    wanted = lacking(stored, shelf.places, days)
+    known = sum(len(days) - len(some) for some in wanted.values())
+    typer.echo(
+        f"NASA POWER: {len(wanted)} places · 地点, {len(days)} days · 天 "
+        f"({asked.start} – {asked.end}), there already · 已有 {known}, "
+        f"requests to come · 待请求 {sum(map(bool, wanted.values()))}"
+    )
+    _show_replaced("NASA POWER (LST)", stored)
+    account, faults = ask_for(
+        wanted,
+        shelf.places,
+        shelf.put,
+        web=Web(),
+        base_url=url or BASE_URL,
+        progress=counter,
+    )
+    account.known += known
+    return _Outcome(account, faults)
+
+
+def _show_plan(series: "PlaceSeries", places: "Places", days: Sequence[date]) -> None:
+    from ingest.weather.table import NUMBERS
+
+    there = series.variables()
+    without = set(days).difference(series.days())
+    uncovered = series.uncovered()
+    typer.echo(
+        f"{series.source}: {series.files()} files · 文件, {len(days)} days · 天 "
+        f"({days[0]} – {days[-1]}), without data · 无数据 {len(without)}"
+    )
+    typer.echo(f"  variables · 变量: {' '.join(there)}")
+    cut = ", ".join(map(str, series.cut_days()))
+    if cut:
+        typer.echo(f"  hours missing, left out · 缺小时，未采用: {cut}")
+    absent = " ".join(name for name in NUMBERS if name not in there)
+    if absent:
+        typer.echo(f"  not in the files · 文件中没有: {absent}")
+    typer.echo(
+        f"  places · 地点: {len(places.ids)}, not covered · 未覆盖: {len(uncovered)}"
+    )
+    _list(f"  {place}: {why}" for place, why in uncovered.items())
+    if series.faults:
+        typer.echo(f"  files left out · 未采用的文件: {len(series.faults)}")
+
+
+def _show_replaced(source: str, stored: "pd.DataFrame") -> None:
+    """Say which rows of others may be replaced, since sources are never mixed."""
+    label = stored["source"].fillna("an unnamed source · 未注明来源")
+    label = label.where(~stored["simulated"], "simulated · 模拟数据")
+    for name, count in label[label != source].value_counts().items():
+        typer.echo(f"  to be replaced · 将替换: {count} rows · 行, {name}")
+
+
+def _report(outcome: _Outcome) -> None:
+    from ingest.weather.importing import gap_lines
+
+    account = outcome.account
+    typer.echo(
+        f"new · 新增 {account.new}, there already · 已有 {account.known}, "
+        f"missing or incomplete · 缺失或不完整 {len(account.gaps)} "
+        "(days of places · 地点×天)"
+    )
+    _list(
+        f"{row.place} {row.day}: {row.why}: impossible, refused · 数值不可能，未导入"
+        for row in account.impossible
+    )
+    _list(gap_lines(account.gaps))
+    _list(outcome.faults, err=True)
+
+
+def _list(lines: Iterable[str], *, err: bool = False) -> None:
+    every = list(lines)
+    for line in every[:_SHOWN]:
+        typer.echo(line, err=err)
+    if more := len(every[_SHOWN:]):
+        typer.echo(f"… {more} more lines · 另有 {more} 行", err=err)
