@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -13,7 +14,16 @@ from api.catalogue import Catalogue
 from api.county_table import CountyTable
 from api.known_parameters import refuse_unknown_parameters
 from api.problems import add_problem_handlers
-from api.routes import counties, devices, estimates, health, page, products, season
+from api.routes import (
+    completeness,
+    counties,
+    devices,
+    estimates,
+    health,
+    page,
+    products,
+    season,
+)
 from api.services import IngestState, Services
 from ingest.archive import Archive
 from store import Store
@@ -25,6 +35,7 @@ ROUTERS = (
     counties.router,
     estimates.router,
     season.router,
+    completeness.router,
     devices.router,
 )
 
@@ -35,6 +46,7 @@ def create_app(
     archive: Archive,
     counts: Callable[[], dict[str, Any]] | None = None,
     ingest: Callable[[], IngestState] = lambda: "none",
+    searches: Path | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -48,6 +60,8 @@ def create_app(
         Returns the counters of the sensor ingest; None when this process has none.
     ingest
         Returns whether the sensor ingest takes messages.
+    searches
+        Folder of what catalogues said they have, for the completeness of scenes.
 
     Returns
     -------
@@ -69,6 +83,7 @@ def create_app(
         catalogue=Catalogue(archive),
         counts=counts or dict,
         ingest=ingest,
+        searches=searches,
     )
     app.add_middleware(CacheControlMiddleware, cachecontrol="no-cache")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

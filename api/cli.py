@@ -1,4 +1,4 @@
-"""The command line: `heitu demo`, `serve`, `season`, `archive`, `devices`."""
+"""The command line: `heitu demo`, `serve`, `ingest`, `season`, `archive` ..."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.ingest_command import export_app, ingest_app
 from api.progress import Stages
 from api.season_command import season
 from api.settings import Settings, command_settings
@@ -32,6 +33,8 @@ archive_app = typer.Typer(help="The archive of scenes and products · 影像档�
 devices_app = typer.Typer(help="Sensors of farms and herds · 农田与牛群设备")
 app.add_typer(archive_app, name="archive", no_args_is_help=True)
 app.add_typer(devices_app, name="devices", no_args_is_help=True)
+app.add_typer(ingest_app, name="ingest", no_args_is_help=True)
+app.add_typer(export_app, name="export", no_args_is_help=True)
 app.command()(season)
 
 Data = Annotated[
@@ -146,6 +149,7 @@ def archive_list(
     from ingest.archive import Archive
 
     archive = Archive(command_settings(data).archive, create=False)
+    broken: list[Exception] = []
     known = archive.collections()
     if collection is not None and collection not in known:
         raise typer.BadParameter(f"{collection!r}: one of {', '.join(known)}")
@@ -158,7 +162,7 @@ def archive_list(
         "simulated 模拟",
     )
     for name in [collection] if collection else known:
-        for item in archive.items(name):
+        for item in archive.items(name, on_invalid=broken.append):
             cloud = item.properties.get("eo:cloud_cover")
             table.add_row(
                 name,
@@ -169,19 +173,35 @@ def archive_list(
                 "模拟 simulated" if item.properties.get("heitu:simulated") else "",
             )
     _print_table(table)
+    for error in broken:
+        typer.echo(error, err=True)
+    if broken:
+        raise typer.Exit(1)
 
 
 @archive_app.command("verify")
-def archive_verify(data: Data = None) -> None:
+def archive_verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch again what is broken · 重新获取")
+    ] = False,
+    data: Data = None,
+) -> None:
     """Check every file and what a season needs of it · 校验全部文件."""
     from ingest.archive import Archive
 
-    archive = Archive(command_settings(data).archive, create=False)
+    settings = command_settings(data)
+    archive = Archive(settings.archive, create=False)
     with Stages() as stages:
         faults = archive.verify(stages.counter("Checksums", "校验"))
+        if repair and faults:
+            from api.repair import fetch_again
+
+            for failure in fetch_again(archive, faults, settings, stages):
+                typer.echo(f"{failure.item_id}: {failure.reason}", err=True)
+            faults = archive.verify(stages.counter("Checksums", "校验"))
     for fault in faults:
-        asset = fault.asset or ""
-        typer.echo(f"{fault.item_id}\t{asset}\t{fault.path}\t{fault.problem}")
+        place = (fault.collection or "", fault.item_id or "", fault.asset or "")
+        typer.echo("\t".join((*place, fault.href, fault.problem)))
     if faults:
         typer.echo(f"{len(faults)} faults · 处故障", err=True)
         raise typer.Exit(1)

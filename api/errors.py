@@ -15,6 +15,7 @@ ApiError
 ├── PlaceInvalid
 ├── PeriodUnknown
 ├── NoScenesThere
+├── SourceUnknown
 └── PageNotBuilt
 """
 
@@ -132,3 +133,7 @@ class PeriodUnknown(ApiError):
 
 class NoScenesThere(ApiError):
     """The archive has no scenes of this place and time."""
+
+
+class SourceUnknown(ApiError):
+    """No source of imagery has the name."""

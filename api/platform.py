@@ -24,6 +24,7 @@ class Platform:
     archive: Archive
     broker: Broker
     subscriber: Subscriber
+    searches: Path
 
 
 @contextmanager
@@ -52,4 +53,5 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
             archive=archive,
             broker=broker,
             subscriber=subscriber,
+            searches=settings.searches,
         )

@@ -112,6 +112,33 @@ class Statistics(BaseModel):
     statistics: list[Statistic]
 
 
+class DekadScenes(BaseModel):
+    """What of one dekad is there; null = not known, since nobody searched."""
+
+    start: date
+    end: date
+    expected: int | None
+    """Acquisitions that catalogues have, without those left out for their cloud."""
+    cloudy: int | None
+    """Acquisitions left out for their cloud."""
+    present: int
+    missing: list[str]
+    clear_share: float | None
+    """Share of the county seen clear at least once, 0 to 1."""
+    complete: bool | None
+    simulated: bool
+
+
+class Completeness(BaseModel):
+    """Scenes of a county, dekad by dekad, from April to October."""
+
+    county: str
+    name_zh: str
+    name_en: str
+    year: int
+    dekads: list[DekadScenes]
+
+
 class Run(Row):
     """One execution: what it read (ids and checksums), and with what it was made."""
 

@@ -39,6 +39,7 @@ def platform_app(platform: Platform) -> FastAPI:
         archive=platform.archive,
         counts=lambda: asdict(platform.subscriber.counts),
         ingest=lambda: "ok" if _takes_messages(platform) else "down",
+        searches=platform.searches,
     )
 
 

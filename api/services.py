@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
@@ -29,6 +30,8 @@ class Services:
         Items of the archive, kept in memory.
     counts
         Counters of the sensor ingest of this process.
+    searches
+        Folder of what catalogues said they have; None where there is none.
     ingest
         Whether that ingest takes messages; "none" where this process has no ingest.
     """
@@ -38,6 +41,7 @@ class Services:
     catalogue: Catalogue
     counts: Callable[[], dict[str, Any]]
     ingest: Callable[[], IngestState]
+    searches: Path | None = None
 
 
 # Not `def`: this only looks up an attribute and needs no thread of the pool.

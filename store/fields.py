@@ -27,28 +27,40 @@ class Field:
     simulated: bool
 
 
-def put(conn: psycopg.Connection, fields: Iterable[Field]) -> None:
+def put(
+    conn: psycopg.Connection, fields: Iterable[Field], *, dataset_id: str | None = None
+) -> None:
     """Store fields; a field and year stored before is replaced.
 
     The database refuses to replace a real field by a simulated one.
+
+    Parameters
+    ----------
+    dataset_id
+        Data set the fields were imported with, see :mod:`store.ground`.
     """
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO field (field_id, county, name_zh, name_en, crop, year,"
-            " geometry, west, south, east, north, area_ha, simulated)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " geometry, west, south, east, north, area_ha, simulated, dataset_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (field_id, year) DO UPDATE SET county = excluded.county,"
             " name_zh = excluded.name_zh, name_en = excluded.name_en,"
             " crop = excluded.crop, geometry = excluded.geometry,"
             " west = excluded.west, south = excluded.south,"
             " east = excluded.east, north = excluded.north,"
-            " area_ha = excluded.area_ha, simulated = excluded.simulated",
-            [_row(field) for field in fields],
+            " area_ha = excluded.area_ha, simulated = excluded.simulated,"
+            " dataset_id = excluded.dataset_id",
+            [(*_row(field), dataset_id) for field in fields],
         )
 
 
 def find(
-    conn: psycopg.Connection, *, county: str | None = None, year: int | None = None
+    conn: psycopg.Connection,
+    *,
+    county: str | None = None,
+    year: int | None = None,
+    dataset_id: str | None = None,
 ) -> list[Field]:
     """Return fields by id and year."""
     rows = conn.execute(
@@ -56,8 +68,9 @@ def find(
         " simulated FROM field"
         " WHERE (%(county)s::text IS NULL OR county = %(county)s)"
         " AND (%(year)s::int IS NULL OR year = %(year)s)"
+        " AND (%(dataset)s::text IS NULL OR dataset_id = %(dataset)s)"
         " ORDER BY field_id, year",
-        {"county": county, "year": year},
+        {"county": county, "year": year, "dataset": dataset_id},
     )
     return [_field(row) for row in rows]
 

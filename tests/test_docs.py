@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import typer
+from pydantic_settings import BaseSettings
 
 from api.cli import app
+from api.imagery_settings import ImagerySettings
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,9 +28,19 @@ def test_command_is_documented(command: str) -> None:
     assert f"`{command}`" in COMMANDS
 
 
-@pytest.mark.parametrize("setting", Settings.model_fields)
-def test_setting_is_documented(setting: str) -> None:
-    assert f"`HEITU_{setting.upper()}`" in COMMANDS
+def _variables(settings: type[BaseSettings]) -> list[str]:
+    """Return the environment variables that settings are read from."""
+    return [
+        str(field.validation_alias or f"HEITU_{name.upper()}")
+        for name, field in settings.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    "variable", [*_variables(Settings), *_variables(ImagerySettings)]
+)
+def test_setting_is_documented(variable: str) -> None:
+    assert f"`{variable}`" in COMMANDS
 
 
 def test_changelog_names_the_version() -> None:

@@ -14,6 +14,7 @@ from tests.api.problem_contract import SERVER_PATH, assert_problem
 
 ROUTES = {
     "/healthz",
+    "/completeness",
     "/counties",
     "/estimates",
     "/statistics",

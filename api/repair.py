@@ -1,0 +1,37 @@
+"""Fetch broken scenes again, from the sources that the settings give access to."""
+
+from collections.abc import Iterable
+
+from api.imagery_settings import read_imagery_settings
+from api.progress import Stages
+from api.settings import Settings
+from api.sources import source_named
+from ingest.archive import Archive
+from ingest.folders import FOLDER, AnyFolder
+from ingest.offer import Fetcher
+from ingest.repair import repair
+from ingest.transfer import Failure
+from ingest.verify import Fault
+
+__all__ = ["fetch_again"]
+
+
+def fetch_again(
+    archive: Archive, faults: Iterable[Fault], settings: Settings, stages: Stages
+) -> tuple[Failure, ...]:
+    """Repair what can be repaired; return what cannot, and why."""
+    credentials = read_imagery_settings()
+
+    def opened(name: str, collection: str) -> Fetcher:
+        if name == FOLDER:
+            return AnyFolder()
+        return source_named(name, credentials, collection=collection)
+
+    outcome = repair(
+        archive,
+        faults,
+        opened,
+        folder=settings.incoming,
+        progress=stages.counter("Bands", "波段"),
+    )
+    return outcome.failures

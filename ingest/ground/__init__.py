@@ -1,0 +1,1 @@
+"""Ground truth: crop points, area segments, crop cuts, yield monitors, fields."""
