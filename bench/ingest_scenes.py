@@ -145,11 +145,11 @@ def throughput(read: Callable[[int], int]) -> float:
 
 
 def clip_of(number: int, size: int) -> tuple[float, float, float, float]:
-    """Give a rectangle in degrees, about 40 % of the scene a side."""
+    """Give a rectangle in degrees, 60 % of the scene a side: as large as a county."""
     to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
-    side = 4 * size
-    west = LEFT + (number * 1777) % (6 * size)
-    north = TOP - (number * 2777) % (6 * size)
+    side = 6 * size
+    west = LEFT + (number * 1777) % (4 * size)
+    north = TOP - (number * 2777) % (4 * size)
     bounds: tuple[float, float, float, float] = to_degrees.transform_bounds(
         west, north - side, west + side, north
     )

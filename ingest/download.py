@@ -63,6 +63,8 @@ class Mirror:
     received: int = 0
     _have: list[Span] = field(default_factory=list)
     _version: str | None = None
+    _head: bytes = b""
+    _unnoted: int = 0
 
     def __post_init__(self) -> None:
         """Go on from what a process before left, where it can be trusted."""
@@ -83,8 +85,12 @@ class Mirror:
         ValueError
             The file ends before.
         """
+        if offset + length <= len(self._head):
+            return self._head[offset : offset + length]
         self.need([(offset, offset + length)])
         with self.path.open("rb") as file:
+            # Directories are read in many small pieces, nearly all from the head.
+            self._head = self._head or file.read(HEAD)
             file.seek(offset)
             found = file.read(length)
         if len(found) != length:
@@ -105,13 +111,11 @@ class Mirror:
         WriteFailed
             The disk takes no more.
         """
-        if self.size is None:
-            self._fetch((0, HEAD))
-        assert self.size is not None
-        wanted = [(first, min(end, self.size)) for first, end in spans]
-        for first, end in merged(missing(wanted, self._have), hole=HOLE):
-            for start in range(first, end, PIECE):
-                self._fetch((start, min(start + PIECE, end)))
+        try:
+            self._need(spans)
+        except BaseException:
+            self._write_notes()
+            raise
 
     def need_all(self) -> None:
         """Have the whole file here; errors as `need`."""
@@ -124,6 +128,16 @@ class Mirror:
         self.path.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
         self.size, self._version, self._have = None, None, []
+        self._head, self._unnoted = b"", 0
+
+    def _need(self, spans: Iterable[Span]) -> None:
+        if self.size is None:
+            self._fetch((0, HEAD))
+        assert self.size is not None
+        wanted = [(first, min(end, self.size)) for first, end in spans]
+        for first, end in merged(missing(wanted, self._have), hole=HOLE):
+            for start in range(first, end, PIECE):
+                self._fetch((start, min(start + PIECE, end)))
 
     @property
     def _notes(self) -> Path:
@@ -211,9 +225,14 @@ class Mirror:
         return at, None if at == stop else HTTPError("the answer is too short")
 
     def _note(self, span: Span) -> None:
-        if span[0] == span[1]:
-            return
         self._have = merged([*self._have, span])
+        self._unnoted += span[1] - span[0]
+        if self._unnoted >= PIECE:
+            self._write_notes()
+
+    def _write_notes(self) -> None:
+        if not self._unnoted:
+            return
         notes = {
             "href": shown(self.href),
             "size": self.size,
@@ -225,6 +244,7 @@ class Mirror:
         with reported(self._notes):
             part.write_text(json.dumps(notes))
             part.replace(self._notes)
+        self._unnoted = 0
 
     def _cut_off(self, at: int) -> SourceCutOff:
         name = shown(self.href)

@@ -97,7 +97,11 @@ def test_no_answer_holds_a_path_of_the_server(client: TestClient, path: str) -> 
         format="png",
     )
     at = samples.lonlat(samples.FINE, samples.CLEAR)
-    queries = {"/season": at | {"year": 2026}, "/products/{product_id}/point": at}
+    queries = {
+        "/season": at | {"year": 2026},
+        "/completeness": {"county": "220322", "year": 2026},
+        "/products/{product_id}/point": at,
+    }
     response = client.get(address, params=queries.get(path, {}))
     assert not SERVER_PATH.search(response.text)
     assert response.headers["cache-control"] == "no-cache"

@@ -60,13 +60,15 @@ def test_what_is_here_is_not_fetched_again(server: StandIn, tmp_path: Path) -> N
 
 
 def test_another_process_goes_on_from_what_is_here(
-    server: StandIn, tmp_path: Path
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _mirror(server, tmp_path).need([(100_000, 200_000)])
+    monkeypatch.setattr(download, "PIECE", 50_000)
+    first = _mirror(server, tmp_path)
+    first.need([(100_000, 200_000)])
     second = _mirror(server, tmp_path)
     second.need_all()
     assert second.path.read_bytes() == CONTENT
-    assert second.received == SIZE - download.HEAD - 100_000
+    assert first.received + second.received == SIZE
 
 
 @pytest.mark.parametrize("cut", [0, 1, 1000, download.HEAD - 1])
@@ -117,8 +119,9 @@ def test_a_file_replaced_while_it_is_read_is_not_patched_together(
 
 
 def test_notes_of_another_start_of_the_machine_are_not_believed(
-    server: StandIn, tmp_path: Path
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(download, "PIECE", 1 << 15)
     _mirror(server, tmp_path).need_all()
     notes = tmp_path / "data.part.json"
     notes.write_text(json.dumps(json.loads(notes.read_text()) | {"boot": "other"}))
@@ -129,8 +132,9 @@ def test_notes_of_another_start_of_the_machine_are_not_believed(
 
 @pytest.mark.parametrize("text", ["", "{half", "[]", "{}"])
 def test_damaged_notes_cost_a_download_and_nothing_else(
-    server: StandIn, tmp_path: Path, text: str
+    server: StandIn, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(download, "PIECE", 1 << 15)
     _mirror(server, tmp_path).need_all()
     (tmp_path / "data.part.json").write_text(text)
     again = _mirror(server, tmp_path)
