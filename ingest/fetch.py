@@ -22,7 +22,7 @@ from ingest.source_errors import ChecksumDiffers
 from ingest.tiff_layout import is_tiff, read_layout
 from raster.files import remove
 
-__all__ = ["fetch_band", "window_of_remote"]
+__all__ = ["check_file", "fetch_band", "window_of_remote"]
 
 _REMOTE: Final = ("http://", "https://")
 # Enough to tell a TIFF from any other file.
@@ -65,7 +65,7 @@ def fetch_band(
         The COG cannot be written.
     """
     if not offer.href.startswith(_REMOTE):
-        _check(Path(offer.href), offer)
+        check_file(Path(offer.href), offer)
         return _convert(offer, offer.href, clip, folder)
     mirror = Mirror(
         offer.href,
@@ -89,7 +89,7 @@ def _arrive(mirror: Mirror, offer: BandOffer, clip: Bounds | None) -> None:
         return
     mirror.need_all()
     try:
-        _check(mirror.path, offer)
+        check_file(mirror.path, offer)
     except ChecksumDiffers:
         mirror.discard()
         raise
@@ -148,8 +148,13 @@ def _convert(
     )
 
 
-def _check(path: Path, offer: BandOffer) -> None:
-    """Compare a whole file with what its offer says of it."""
+def check_file(path: Path, offer: BandOffer) -> None:
+    """Compare a whole local file with what its offer says of it.
+
+    Raises
+    ------
+    ChecksumDiffers
+    """
     if not path.is_file():
         return
     size = path.stat().st_size

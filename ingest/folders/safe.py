@@ -36,6 +36,7 @@ from ingest.folders.product import (
     not_usable,
     number,
 )
+from ingest.multihash import multihash
 from ingest.offer import BandOffer, SceneOffer
 from ingest.stac_item import footprint
 from raster.mission import Calibration
@@ -65,6 +66,9 @@ _ALL_BANDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12"
 BAND_IDS = {band: str(number) for number, band in enumerate(_ALL_BANDS.split())}
 SPECIAL = {"NODATA": "0", "SATURATED": "65535"}
 SHIFTED_FROM = (4, 0)
+
+# Names in manifest.safe, of MD5 products and of those since baseline 04.00.
+_CHECKSUMS = {"MD5": "md5", "SHA3-256": "sha3_256"}
 
 _METADATA = re.compile(r"(?:^|/)MTD_MSI(?P<level>L1C|L2A)\.xml$", re.IGNORECASE)
 _OLD_METADATA = re.compile(r"(?:^|/)S2[A-Z]_\w+_MTD_SAF\w+\.xml$")
@@ -249,6 +253,7 @@ class _Reading:
             for element in all_of(product, "BOA_ADD_OFFSET")
         }
         images = self._files_by_stem()
+        checksums = self._checksums()
         bands = {}
         for key, (metres, listed) in sorted(_images(product).items()):
             file = images.get(PurePosixPath(listed).name) or self._absent(listed)
@@ -262,11 +267,28 @@ class _Reading:
                 scale=calibration.scale if calibration else None,
                 offset=calibration.offset if calibration else None,
                 size=self.files.size(file),
+                checksum=checksums.get(PurePosixPath(file).name),
                 resolution=metres,
             )
         if not bands:
             raise missing("IMAGE_FILE", product=self.name, file=self.metadata)
         return bands
+
+    def _checksums(self) -> dict[str, str]:
+        """Multihashes of the manifest by file name; none where there is no manifest."""
+        file = f"{self.root}/manifest.safe" if self.root else "manifest.safe"
+        if file not in self.files.sizes:
+            return {}
+        found = {}
+        for stream in self._parsed(file).iter("byteStream"):
+            place, sum_of = stream.find("fileLocation"), stream.find("checksum")
+            if place is None or sum_of is None:
+                continue
+            kind = _CHECKSUMS.get(sum_of.get("checksumName", "").upper())
+            name = PurePosixPath(place.get("href", "")).name
+            if kind and sum_of.text:
+                found[name] = multihash(kind, sum_of.text.strip())
+        return found
 
     def _files_by_stem(self) -> dict[str, str]:
         below = self.files.below(self.root)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ingest.band import BandFile
 from ingest.convert import convert
 from ingest.errors import PropertyInvalid
+from ingest.fetch import check_file
 from ingest.folders import drone, hls, landsat, leftovers, modis, safe, sentinel1
 from ingest.folders.errors import ProductInvalid
 from ingest.folders.files import Files, check_packed, listing
@@ -118,7 +119,8 @@ class FolderSource:
         ProductInvalid
             The file is damaged, or the scene has no such band.
         ingest.source_errors.SourceError
-            The file cannot be decoded to its end, or has no pixel in `clip`.
+            The file cannot be decoded to its end, has no pixel in `clip`, or is not the
+            one that the product's manifest describes.
         """
         return fetch_band_of(offer, key, clip=clip, folder=folder)
 
@@ -162,6 +164,7 @@ def fetch_band_of(
     if band.href.startswith(PREFIX):
         return convert_field(band, target, clip=clip)
     check_packed(band.href, told=band.href)
+    check_file(Path(band.href), band)
     if offer.collection == drone.COLLECTION:
         return drone.convert_band(band, target, clip=clip)
     return convert(
