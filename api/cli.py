@@ -6,7 +6,6 @@ import signal
 import sys
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.ingest_command import export_app, ingest_app
+from api.options import Data
 from api.progress import Stages
 from api.season_command import season
 from api.settings import Settings, command_settings
@@ -37,9 +37,6 @@ app.add_typer(ingest_app, name="ingest", no_args_is_help=True)
 app.add_typer(export_app, name="export", no_args_is_help=True)
 app.command()(season)
 
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
-]
 Port = Annotated[
     int | None,
     typer.Option(

@@ -19,6 +19,7 @@ from api.ingest_ground_report import (
     tell_problems,
     write_report,
 )
+from api.options import Data
 from api.settings import command_settings
 
 if TYPE_CHECKING:
@@ -91,9 +92,6 @@ DryRun = Annotated[
 Report = Annotated[
     Path | None,
     typer.Option(metavar="OUT.csv", help="Each row not stored, and why · 清单"),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
 ]
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.ingest_scenes import (
+from api.options import (
     Box,
     County,
     Data,
@@ -17,8 +17,8 @@ from api.ingest_scenes import (
     Field,
     Start,
     Year,
-    chosen_place,
-    chosen_window,
+    asked_window,
+    the_place,
 )
 from api.settings import command_settings
 
@@ -54,13 +54,8 @@ def report(
     from ingest.searches import read_searches
 
     settings = command_settings(data)
-    place = chosen_place(county, bbox, field)
-    if place is None:
-        raise typer.BadParameter(
-            "where? Give one of --county, --bbox and --field"
-            " · 请在 --county、--bbox、--field 中选择一个"
-        )
-    first, last = chosen_window(year, start, end)
+    place = the_place(county, bbox, field)
+    first, last = asked_window(year, start, end)
     archive = Archive(settings.archive, create=False)
     names = [name for name in archive.collections() if name != PRODUCTS]
     rows = completeness(

@@ -1,6 +1,6 @@
 """`heitu ingest scenes` and `folder`: satellite scenes into the archive."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.options import (
+    Box,
+    County,
+    Data,
+    End,
+    Field,
+    Start,
+    Year,
+    asked_place,
+    asked_window,
+    the_place,
+)
 from api.progress import Stages
 from api.settings import Settings, command_settings
 
@@ -19,35 +31,13 @@ if TYPE_CHECKING:
     from ingest.plan import Plan
     from ingest.transfer import Outcome
 
-__all__ = ["chosen_place", "chosen_window", "folder", "scenes"]
+__all__ = ["folder", "scenes"]
 
 # Clouds are grown and grids are warped: a season reads a little over the edge.
 MARGIN_DEGREES = 0.01
 _SHOWN = 20
 CHINA = timezone(timedelta(hours=8))
 
-County = Annotated[
-    str | None, typer.Option(help="GB/T 2260 code or Chinese name · 县代码或县名")
-]
-Box = Annotated[
-    tuple[float, float, float, float] | None,
-    typer.Option(metavar="W S E N", help="Rectangle, degrees, WGS 84 · 经纬度范围"),
-]
-Field = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="GeoJSON polygon · 地块多边形")
-]
-Year = Annotated[
-    int | None,
-    typer.Option(min=1972, max=2999, help="From 1 April to 31 October · 年份"),
-]
-Start = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day · 起始日期"),
-]
-End = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day · 结束日期"),
-]
 Bands = Annotated[
     str,
     typer.Option(metavar="A,B", help="Letters, e.g. R,N,S1, or all · 波段字母"),
@@ -62,9 +52,6 @@ PlanOnly = Annotated[
     bool, typer.Option("--plan", help="Say what would come, and stop · 只列出计划")
 ]
 Workers = Annotated[int, typer.Option(min=1, max=32, help="Scenes at once · 并行数")]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
-]
 
 
 def scenes(
@@ -102,12 +89,7 @@ def scenes(
     from ingest.http import Web
 
     stop = Event()
-    place = chosen_place(county, bbox, field)
-    if place is None:
-        raise typer.BadParameter(
-            "where? Give one of --county, --bbox and --field"
-            " · 请在 --county、--bbox、--field 中选择一个"
-        )
+    place = the_place(county, bbox, field)
     opened = source_named(
         source,
         read_imagery_settings(),
@@ -152,7 +134,7 @@ def folder(
     """
     from ingest.folders import FolderSource
 
-    place = chosen_place(county, bbox, field)
+    place = asked_place(county, bbox, field)
     wanted = _wanted(place or _everywhere(), None, start or _FIRST, end or _LAST, cloud)
     _bring(
         FolderSource(path, acquired=acquired and acquired.replace(tzinfo=CHINA)),
@@ -167,27 +149,6 @@ def folder(
 
 
 _FIRST, _LAST = datetime(1972, 1, 1), datetime(2999, 12, 31)  # noqa: DTZ001
-
-
-def chosen_place(
-    county: str | None,
-    bbox: tuple[float, float, float, float] | None,
-    field: Path | None,
-) -> "Place | None":
-    """Give the one place of three options, None where none is given."""
-    from api.place import place_in_box, place_of_county, place_of_field
-
-    given = [value for value in (county, bbox, field) if value is not None]
-    if len(given) > 1:
-        raise typer.BadParameter(
-            "where? Give only one of --county, --bbox and --field"
-            " · --county、--bbox、--field 只能选择一个"
-        )
-    if county is not None:
-        return place_of_county(county)
-    if bbox is not None:
-        return place_in_box(bbox)
-    return None if field is None else place_of_field(field)
 
 
 def _everywhere() -> "Place":
@@ -205,23 +166,10 @@ def _wanted(
 ) -> "Wanted":
     from ingest.offer import Wanted
 
-    first, last = chosen_window(year, start, end)
+    first, last = asked_window(year, start, end)
     # All bands are offered; the plan takes those that are wanted, and keeps others
     # that the archive has of the scene.
     return Wanted(place.geometry, first, last, max_cloud=cloud, bands=())
-
-
-def chosen_window(
-    year: int | None, start: datetime | None, end: datetime | None
-) -> tuple[date, date]:
-    """Give first and last day of a year's season, or of two dates."""
-    from api.errors import PeriodUnknown
-    from api.season_product import window_of
-
-    try:
-        return window_of(year, start=start and start.date(), end=end and end.date())
-    except PeriodUnknown as exc:
-        raise typer.BadParameter(str(exc)) from exc
 
 
 def _letters(text: str) -> tuple[str, ...]:

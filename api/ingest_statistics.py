@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.options import Data
 from api.settings import command_settings
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ class Units(StrEnum):
     CHINESE = "chinese"
 
 
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
-]
 Year = Annotated[
     int | None, typer.Option(min=1900, max=2200, help="Harvest year · 年份")
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.options import Data, End, Start
 from api.progress import Stages
 from api.settings import command_settings
 
@@ -56,22 +57,11 @@ Power = Annotated[
 PowerUrl = Annotated[
     str | None, typer.Option(metavar="URL", help="Of another server · 服务器地址")
 ]
-Start = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day · 起始日期"),
-]
-End = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day · 结束日期"),
-]
 Complete = Annotated[
     float,
     typer.Option(
         min=0.01, max=1, help="Share of a place that must have data · 最低覆盖比例"
     ),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
 ]
 
 

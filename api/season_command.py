@@ -1,19 +1,28 @@
 """`heitu season`: the season of a county, a rectangle or a field as a product."""
 
 import math
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.options import (
+    Box,
+    County,
+    Data,
+    End,
+    Field,
+    Start,
+    Year,
+    asked_window,
+    the_place,
+)
 from api.progress import Stages
 from api.settings import command_settings
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from api.place import Place
     from api.season_product import SeasonProduct, SeasonRequest
 
 __all__ = ["season"]
@@ -29,28 +38,6 @@ def _finite(metres: float | None) -> float | None:
     return metres
 
 
-County = Annotated[
-    str | None, typer.Option(help="GB/T 2260 code or Chinese name · 县代码或县名")
-]
-Box = Annotated[
-    tuple[float, float, float, float] | None,
-    typer.Option(metavar="W S E N", help="Rectangle, degrees, WGS 84 · 经纬度范围"),
-]
-Field = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="GeoJSON polygon · 地块多边形")
-]
-Year = Annotated[
-    int | None,
-    typer.Option(min=1972, max=2999, help="From 1 April to 31 October · 年份"),
-]
-Start = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="First day · 起始日期"),
-]
-End = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Last day · 结束日期"),
-]
 Collection = Annotated[
     str | None, typer.Option(help="Scenes; the finest there if left out · 影像集")
 ]
@@ -98,9 +85,6 @@ Out = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Instead of DATA/seasons · 输出目录"),
 ]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Data folder · 数据目录 [HEITU_DATA]")
-]
 
 
 def season(
@@ -139,10 +123,10 @@ def season(
         from api.season_product import SeasonRequest, finished_season
         from ingest.archive import Archive
 
-        first, last = _window(year, _day(start), _day(end))
+        first, last = asked_window(year, start, end)
         request = SeasonRequest(
             archive=Archive(settings.archive, create=False),
-            place=_place(county, bbox, field),
+            place=the_place(county, bbox, field),
             start=first,
             end=last,
             collection=collection,
@@ -179,43 +163,6 @@ def _computed(
         )
         counter = stages.counter("Blocks", "分块")
         return make_season(request, lazy, folder, progress=counter)
-
-
-def _window(
-    year: int | None, start: date | None, end: date | None
-) -> tuple[date, date]:
-    from api.errors import PeriodUnknown
-    from api.season_product import window_of
-
-    try:
-        return window_of(year, start=start, end=end)
-    except PeriodUnknown as exc:
-        raise typer.BadParameter(str(exc)) from exc
-
-
-def _place(
-    county: str | None,
-    bbox: tuple[float, float, float, float] | None,
-    field: Path | None,
-) -> "Place":
-    from api.place import place_in_box, place_of_county, place_of_field
-
-    given = [value for value in (county, bbox, field) if value is not None]
-    if len(given) != 1:
-        raise typer.BadParameter(
-            "where? Give one of --county, --bbox and --field"
-            " · 请在 --county、--bbox、--field 中选择一个"
-        )
-    if county is not None:
-        return place_of_county(county)
-    if bbox is not None:
-        return place_in_box(bbox)
-    assert field is not None
-    return place_of_field(field)
-
-
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
 
 
 def _step(text: str) -> str | int:

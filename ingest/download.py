@@ -9,6 +9,7 @@ range it says it is, its length, and that the file is still the one begun with.
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -111,11 +112,10 @@ class Mirror:
         WriteFailed
             The disk takes no more.
         """
-        try:
+        with ExitStack() as broken_off:
+            broken_off.callback(self._write_notes)
             self._need(spans)
-        except BaseException:
-            self._write_notes()
-            raise
+            broken_off.pop_all()
 
     def need_all(self) -> None:
         """Have the whole file here; errors as `need`."""

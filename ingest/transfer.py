@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -99,7 +100,10 @@ def carry_out(
     failures: list[Failure] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool:
         jobs = {pool.submit(task.bring, entry): entry for entry in plan.to_come}
-        try:
+        # Broken off, what waits is not begun, and what runs ends with its piece.
+        with ExitStack() as broken_off:
+            broken_off.callback(pool.shutdown, wait=False, cancel_futures=True)
+            broken_off.callback(task.stop.set)
             for job in as_completed(jobs):
                 reason = _reason(job)
                 entry = jobs[job]
@@ -107,11 +111,7 @@ def carry_out(
                     added.append(entry.offer.item_id)
                 else:
                     failures.append(Failure(entry.offer.item_id, reason))
-        except BaseException:
-            # What waits is not begun any more; what runs ends with its piece.
-            task.stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            broken_off.pop_all()
     return Outcome(tuple(sorted(added)), tuple(failures))
 
 

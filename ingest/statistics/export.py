@@ -6,9 +6,7 @@ stored without its production comes back with the product of its area and yield.
 
 import csv
 import io
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Literal
 
 from ingest.county_names import COUNTY_NAMES
 from ingest.statistics.units import MEASURES, MEASURES_ZH, Measure, parse_unit, rounded
+from raster.files import replace_file
 from store.statistics import CountyStatistic
 
 __all__ = ["Language", "UnitSystem", "statistics_csv", "statistics_xlsx", "write_table"]
@@ -90,19 +89,14 @@ def write_table(
     language: Language = "zh",
     units: UnitSystem = "metric",
 ) -> None:
-    """Write statistics to a file, XLSX or CSV by its name, whole or not at all."""
+    """Write statistics to a file, XLSX or CSV by its name, whole or not at all.
+
+    Raises
+    ------
+    raster.errors.WriteFailed
+    """
     write = statistics_xlsx if path.suffix.lower() == ".xlsx" else statistics_csv
-    content = write(rows, language=language, units=units)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files for the owner alone; a table is to be passed on.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace_file(path, write(rows, language=language, units=units))
 
 
 def _table(

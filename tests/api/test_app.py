@@ -1,6 +1,7 @@
 """What holds for the application as a whole."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -97,7 +98,7 @@ def test_no_answer_holds_a_path_of_the_server(client: TestClient, path: str) -> 
         format="png",
     )
     at = samples.lonlat(samples.FINE, samples.CLEAR)
-    queries = {
+    queries: dict[str, dict[str, Any]] = {
         "/season": at | {"year": 2026},
         "/completeness": {"county": "220322", "year": 2026},
         "/products/{product_id}/point": at,

@@ -77,6 +77,16 @@ def test_broken_scene_is_told_and_the_rest_goes_on(demo: Demo) -> None:
     run_demo(demo.data)
 
 
+def test_a_scene_whose_item_is_broken_is_made_again(demo: Demo) -> None:
+    folder = next((demo.data / "archive" / "sim-s2-10m").glob("*-2026*"))
+    item = folder / f"{folder.name}.json"
+    whole = json.loads(item.read_text(encoding="utf-8"))
+    item.write_text("{half", encoding="utf-8")
+    run_demo(demo.data)
+    assert json.loads(item.read_text(encoding="utf-8"))["id"] == whole["id"]
+    assert heitu("archive", "verify", "--data", str(demo.data)).returncode == 0
+
+
 def test_another_world_is_not_mixed_in(demo: Demo) -> None:
     ran = heitu("demo", "--exit", "--seed", "2", "--data", str(demo.data))
     assert ran.returncode == 1

@@ -18,6 +18,7 @@ from ingest.statistics import (
     write_table,
 )
 from ingest.statistics.export import Language, UnitSystem
+from raster.errors import DiskFull
 from store.statistics import CountyStatistic
 
 ROW = CountyStatistic(
@@ -165,10 +166,10 @@ def test_a_file_is_written_whole_or_not_at_all(
     before = path.read_bytes()
 
     def fail(*_: object) -> None:
-        raise OSError("no space")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(DiskFull):
         write_table(path, [])
 
     assert path.read_bytes() == before
