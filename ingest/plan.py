@@ -13,6 +13,7 @@ import pystac
 import shapely
 
 from ingest.archive import PRODUCTS, Archive
+from ingest.errors import IngestError
 from ingest.offer import BandOffer, Bounds, Found, Refused, SceneOffer
 from raster.errors import AssetMissing
 from raster.mission import mission_of, sensing_of
@@ -21,6 +22,7 @@ from raster.selection import acquisitions
 __all__ = [
     "CLIP",
     "SOURCE",
+    "BandUnknown",
     "Entry",
     "Plan",
     "acquisitions_of",
@@ -39,6 +41,10 @@ _PACKED: Final = 1.3
 _METRES: Final = 111_195.0
 # A cut at a millimetre is no cut.
 _TOLERANCE: Final = 1e-8
+
+
+class BandUnknown(IngestError):
+    """A band is asked for that no scene has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,15 @@ def make_plan(
     clip : (west, south, east, north) or None
         Degrees: what is wanted of each scene; None = all of it.
     letters : sequence of str
-        Bands as `raster.mission` names them, the mask comes with them; none = all.
+        Bands as `raster.mission` names them ("R"), or their asset keys ("B04"); the
+        mask comes with them. None = all.
+
+    Raises
+    ------
+    BandUnknown
+        No scene that is offered has such a band.
     """
+    _check_bands(found.offers, letters)
     offers = {id(item): (item, offer) for offer, item in _items(found.offers)}
     held = list(_held(archive, found.offers))
     to_come: list[Entry] = []
@@ -209,10 +222,36 @@ def _needed(offer: SceneOffer, letters: Sequence[str]) -> set[str]:
         return set(offer.bands)
     if not letters:
         return set(offer.bands)
-    wanted = set(mission.mask_assets)
+    wanted = {*mission.mask_assets, *letters}
     for letter in letters:
         wanted |= set(mission.bands.get(letter, ()))
     return wanted & offer.bands.keys()
+
+
+def _check_bands(offers: Iterable[SceneOffer], letters: Sequence[str]) -> None:
+    """Refuse a name that means nothing: leaving it out would look like success."""
+    known: set[str] = set()
+    for offer in offers:
+        # Radar and composites come with all they have, whatever is asked for.
+        if of_mission := _letters_of(offer):
+            known |= offer.bands.keys() | of_mission
+    unknown = [name for name in letters if name not in known]
+    if known and unknown:
+        there = ", ".join(sorted(known, key=lambda name: (len(name), name)))
+        raise BandUnknown(
+            f"no scene here has a band {', '.join(unknown)}: take some of {there}"
+            f" · 没有 {'、'.join(unknown)} 波段，可选 {there}"
+        )
+
+
+def _letters_of(offer: SceneOffer) -> set[str]:
+    try:
+        mission = mission_of(offered_item(offer))
+    except AssetMissing:
+        return set()
+    return {
+        letter for letter, keys in mission.bands.items() if offer.bands.keys() & keys
+    }
 
 
 def _serves(

@@ -11,7 +11,7 @@ import rasterio
 
 from ingest.archive import Archive
 from ingest.offer import Bounds, Found
-from ingest.plan import Plan, make_plan
+from ingest.plan import BandUnknown, Plan, make_plan
 from ingest.transfer import Outcome, carry_out, staging
 from raster.errors import DiskFull
 from raster.product_lock import only_one
@@ -96,6 +96,17 @@ def test_scenes_arrive_bit_for_bit_and_serve_a_season(
 def test_only_the_bands_that_are_wanted_come(server: StandIn, tmp_path: Path) -> None:
     _run(server, Archive(tmp_path / "archive"), tmp_path / "in", letters=("S1",))
     assert _files(server.paths()) == {"B11.tif", "SCL.tif"}
+
+
+def test_a_band_may_be_named_by_its_key(server: StandIn, tmp_path: Path) -> None:
+    plan = _plan(server, Archive(tmp_path / "archive"), letters=("B11",))
+    assert set(plan.to_come[0].offer.bands) == {"B11", "SCL"}
+
+
+def test_a_band_that_no_scene_has_is_named(server: StandIn, tmp_path: Path) -> None:
+    with pytest.raises(BandUnknown) as caught:
+        _plan(server, Archive(tmp_path / "archive"), letters=("R", "red"))
+    assert "no scene here has a band red" in english(str(caught.value))
 
 
 def test_a_second_run_does_nothing(server: StandIn, tmp_path: Path) -> None:
