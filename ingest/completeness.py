@@ -33,6 +33,8 @@ WHOLE: Final = 0.999
 # Clear shares are looked at through overviews: no more is needed to count clouds.
 RESOLUTION: Final = 250.0
 
+# Degrees: coordinates are written with so many digits.
+_ROUNDING: Final = 1e-6
 _DAY: Final = timedelta(days=1)
 
 
@@ -140,7 +142,8 @@ def _report(
         if not step.start <= acquired_on(group[0]) <= step.end:
             continue
         held = [item for item in group if id(item) in ours]
-        if any(_holds(item, place) for item in held):
+        reach = shapely.union_all([_footprint(item) for item in group])
+        if any(_holds(item, place, reach) for item in held):
             present.append(held[0])
         elif all(item.properties.get(CLOUDY) for item in group):
             cloudy += 1
@@ -203,12 +206,13 @@ def _has_mask(item: pystac.Item) -> bool:
     return True
 
 
-def _holds(item: pystac.Item, place: shapely.Geometry) -> bool:
+def _holds(item: pystac.Item, place: shapely.Geometry, reach: shapely.Geometry) -> bool:
     """Whether an item was fetched for the whole place, as far as its scene reaches."""
     clip = item.properties.get(CLIP)
     if clip is None:
         return True
-    return bool(shapely.box(*clip).buffer(1e-6).covers(shapely.box(*place.bounds)))
+    wanted = shapely.box(*place.bounds).intersection(shapely.box(*reach.bounds))
+    return bool(shapely.box(*clip).buffer(_ROUNDING).covers(wanted))
 
 
 def _footprint(item: pystac.Item) -> shapely.Geometry:

@@ -120,6 +120,21 @@ def test_a_scene_fetched_for_a_part_is_missing_for_the_whole(
     assert (part.present, len(part.missing)) == (1, 1)
 
 
+def test_a_place_that_the_scene_reaches_in_part_is_held_as_far_as_it_does(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    west, south, east, north = PLACE.bounds
+    wider = shapely.box(west - 0.01, south, east, north)
+    asked = wanted(where=wider, most=50)
+    _search(server, tmp_path / "s", asked)
+    found = source(server).search(asked)
+    plan = make_plan(archive, "earth-search", found, clip=PLACE.bounds, letters=("R",))
+    carry_out(plan, source(server), archive, folder=tmp_path / "in")
+    searches = read_searches(tmp_path / "s")
+    rows = completeness(_items(archive), searches, wider, **JUNE)
+    assert all(row.complete for row in rows)
+
+
 def test_a_search_before_the_end_of_a_dekad_does_not_speak_for_it(
     server: StandIn, archive: Archive, tmp_path: Path
 ) -> None:
