@@ -188,19 +188,21 @@ def archive_verify(
 
     settings = command_settings(data)
     archive = Archive(settings.archive, create=False)
+    lost = ()
     with Stages() as stages:
         faults = archive.verify(stages.counter("Checksums", "校验"))
         if repair and faults:
             from api.repair import fetch_again
 
-            for failure in fetch_again(archive, faults, settings, stages):
-                typer.echo(f"{failure.item_id}: {failure.reason}", err=True)
+            lost = fetch_again(archive, faults, settings, stages)
             faults = archive.verify(stages.counter("Checksums", "校验"))
+    for failure in lost:
+        typer.echo(f"{failure.item_id}: {failure.reason}", err=True)
     for fault in faults:
         place = (fault.collection or "", fault.item_id or "", fault.asset or "")
         typer.echo("\t".join((*place, fault.href, fault.problem)))
-    if faults:
-        typer.echo(f"{len(faults)} faults · 处故障", err=True)
+    if faults or lost:
+        typer.echo(f"{max(len(faults), len(lost))} faults · 处故障", err=True)
         raise typer.Exit(1)
     typer.echo("every file is whole, every scene serves a season · 文件完好，影像可用")
 

@@ -28,7 +28,7 @@ from api.demo_world import (
 from api.estimates import estimate_run
 from api.ground import load_ground
 from api.maps import county_map_run, window_map_run
-from api.platform import Platform, open_platform
+from api.platform import Platform, load_counties, open_platform
 from api.progress import Stages, dask_progress
 from api.seasons import YearSeason, season_run
 from api.serve import platform_app, wait_until_stopped
@@ -36,12 +36,11 @@ from api.server import bind, serving
 from api.settings import Settings
 from ingest import IngestError
 from ingest.archive import Archive
-from ingest.boundaries import jilin_counties
 from models import ModelError
 from raster import RasterError
 from raster.cluster import connect
 from sensors.feed import Feed
-from store import counties, estimates
+from store import estimates
 from store.counties import County
 from store.estimates import Estimate
 
@@ -140,7 +139,8 @@ def _make(
     platform: Platform, stages: Stages, faults: Faults, *, seed: int
 ) -> tuple[list[Estimate], DataFrame]:
     """Simulate, estimate and map; returns this year's estimates and the truth."""
-    places = _counties(platform, stages)
+    with stages.stage("Counties", "县界"):
+        places = load_counties(platform.store)
     truth = platform.data / "demo-truth.csv"
     ensure_world(
         platform, stages, truth=truth, seed=seed, year=DEMO_YEAR, counties=places
@@ -149,18 +149,6 @@ def _make(
     with faults.tolerated("catalog.json"):
         platform.archive.refresh_links()
     return rows, read_truth(truth)
-
-
-def _counties(platform: Platform, stages: Stages) -> list[County]:
-    """Return the 60 counties by code, loading them into the store once."""
-    with platform.store.connection() as conn:
-        known = counties.all_counties(conn)
-    if not known:
-        with stages.stage("Counties", "县界"):
-            known = sorted(jilin_counties(), key=lambda county: county.code)
-            with platform.store.connection() as conn:
-                counties.replace(conn, known)
-    return known
 
 
 def _make_products(

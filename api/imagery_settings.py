@@ -30,6 +30,9 @@ class ImagerySettings(BaseSettings):
     sentinel_hub_deployment: Literal["sentinel-hub", "copernicus"] = "copernicus"
     """Whose Sentinel Hub: the Copernicus Data Space's or Planet's."""
 
+    sentinel_hub_token_url: str | None = None
+    """Where its tokens come from, instead of the deployment's own address."""
+
 
 def read_imagery_settings() -> ImagerySettings:
     """Read the settings of the environment.

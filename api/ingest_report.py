@@ -42,6 +42,9 @@ def report(
     year: Year = None,
     start: Start = None,
     end: End = None,
+    mission: Annotated[
+        str, typer.Option(help="sentinel-2, landsat or hls · 卫星")
+    ] = "sentinel-2",
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout")] = False,
     data: Data = None,
 ) -> None:
@@ -64,6 +67,7 @@ def report(
         place.geometry,
         start=first,
         end=last,
+        mission=mission,
     )
     cells = [
         (

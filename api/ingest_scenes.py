@@ -106,7 +106,7 @@ def scenes(
         plan_only=plan,
         workers=workers,
         stop=stop,
-        recorded=True,
+        recorded=collection or getattr(opened, "collection", source),
     )
 
 
@@ -188,7 +188,7 @@ def _bring(
     plan_only: bool,
     workers: int,
     stop: Event,
-    recorded: bool = False,
+    recorded: str | None = None,
 ) -> None:
     """Search, plan, say it, fetch, say what came; exit 1 if anything is missing."""
     from ingest.archive import Archive
@@ -199,7 +199,13 @@ def _bring(
     try:
         found = source.search(wanted)
         if recorded:
-            record_search(settings.searches, source.name, wanted, found)
+            record_search(
+                settings.searches,
+                source.name,
+                wanted,
+                found,
+                collection=recorded,
+            )
         plan = make_plan(
             archive,
             source.name,
@@ -233,7 +239,7 @@ def _carry_out(
     from ingest.transfer import Outcome, carry_out
 
     if not plan.to_come:
-        return Outcome((), ())
+        return Outcome((), (), ())
     with Stages() as stages:
         outcome = carry_out(
             plan,
@@ -244,7 +250,7 @@ def _carry_out(
             progress=stages.counter("Bands", "波段"),
             stop=stop,
         )
-    archive.refresh_links()
+    archive.refresh_links(on_invalid=lambda exc: typer.echo(exc, err=True))
     return outcome
 
 
@@ -279,15 +285,32 @@ def _show_plan(plan: "Plan", notes: tuple[str, ...]) -> None:
 
 def _show_outcome(plan: "Plan", outcome: "Outcome") -> None:
     if not plan.to_come and not plan.refused:
-        typer.echo("nothing to come, the archive has it all · 无需获取，档案已齐全")
+        typer.echo(_nothing_to_come(plan))
         return
     for failure in outcome.failures:
         typer.echo(f"{failure.item_id}: {failure.reason}", err=True)
     missing = len(outcome.failures) + len(plan.refused)
+    if outcome.present:
+        others = len(outcome.present)
+        typer.echo(f"{others} scenes came by another run · {others} 景已由其他进程获取")
     typer.echo(
         f"{len(outcome.added)} scenes added, {missing} missing"
         f" · 新增 {len(outcome.added)} 景，缺 {missing} 景"
         + ("; run again to go on · 重新运行即可继续" if outcome.failures else "")
+    )
+
+
+def _nothing_to_come(plan: "Plan") -> str:
+    if plan.present:
+        return "nothing to come, the archive has it all · 无需获取，档案已齐全"
+    if plan.cloudy:
+        return (
+            "nothing to come: every scene has more cloud than --cloud allows"
+            " · 所有影像的云量都超过 --cloud 的上限"
+        )
+    return (
+        "nothing there: the source has no scene of this place and time"
+        " · 数据源没有该范围和时段的影像"
     )
 
 

@@ -126,6 +126,10 @@ def place_of_field(path: Path) -> Place:
         shape = shapely.from_geojson(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, shapely.errors.GEOSException) as exc:
         raise _unreadable(path, str(exc)) from exc
+    # A FeatureCollection, as map programs write it, is a collection of geometries.
+    shape = shapely.union_all(
+        [part for part in _parts(shape) if part.geom_type == "Polygon"]
+    )
     if not shapely.area(shape) > 0:
         raise _unreadable(path, "no polygon in it")
     west, south, east, north = _bounds(shape)
@@ -136,6 +140,13 @@ def place_of_field(path: Path) -> Place:
     digest = hashlib.sha256(shape.normalize().wkb).hexdigest()[:8]
     key = "-".join(part for part in ("field", slug, digest) if part)
     return Place(key, path.stem, path.stem, shape)
+
+
+def _parts(shape: shapely.Geometry) -> list[shapely.Geometry]:
+    """Single geometries of a collection, however deep they lie in it."""
+    if not hasattr(shape, "geoms"):
+        return [shape]
+    return [single for part in shape.geoms for single in _parts(part)]
 
 
 def _unreadable(path: Path, why: str) -> PlaceInvalid:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from api.settings import Settings
 from ingest.archive import Archive
+from ingest.boundaries import jilin_counties
 from sensors.broker import Broker, free_port
 from sensors.subscriber import Subscriber
-from store import Store, open_store
+from store import Store, counties, open_store
+from store.counties import County
 from store.lock import lock_folder
 
-__all__ = ["Platform", "open_platform"]
+__all__ = ["Platform", "load_counties", "open_platform"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +57,20 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
             subscriber=subscriber,
             searches=settings.searches,
         )
+
+
+def load_counties(store: Store) -> list[County]:
+    """Return the 60 counties by code, put into the store when it has none.
+
+    Raises
+    ------
+    ingest.IngestError
+        The county outlines are not installed, or are not the ones checked.
+    """
+    with store.connection() as conn:
+        known = counties.all_counties(conn)
+    if not known:
+        known = sorted(jilin_counties(), key=lambda county: county.code)
+        with store.connection() as conn:
+            counties.replace(conn, known)
+    return known

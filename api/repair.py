@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from api.errors import ApiError
 from api.imagery_settings import read_imagery_settings
 from api.progress import Stages
 from api.settings import Settings
@@ -10,6 +11,7 @@ from ingest.archive import Archive
 from ingest.folders import FOLDER, AnyFolder
 from ingest.offer import Fetcher
 from ingest.repair import repair
+from ingest.source_errors import SourceDenied
 from ingest.transfer import Failure
 from ingest.verify import Fault
 
@@ -25,13 +27,16 @@ def fetch_again(
     def opened(name: str, collection: str) -> Fetcher:
         if name == FOLDER:
             return AnyFolder()
-        return source_named(name, credentials, collection=collection)
+        try:
+            return source_named(name, credentials, collection=collection)
+        except ApiError as exc:
+            raise SourceDenied(str(exc), href=name) from exc
 
     outcome = repair(
         archive,
         faults,
         opened,
         folder=settings.incoming,
-        progress=stages.counter("Bands", "波段"),
+        progress=stages.counter("Scenes", "影像"),
     )
     return outcome.failures

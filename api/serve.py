@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from rich.console import Console
 
 from api.app import create_app
-from api.platform import Platform, open_platform
+from api.platform import Platform, load_counties, open_platform
 from api.server import bind, serving
 from api.settings import Settings
 
@@ -24,12 +24,11 @@ def serve_folder(settings: Settings, console: Console) -> None:
         The folder is in use, the database does not start, or a port is taken.
     """
     sock = bind(settings.host, settings.port)
-    with (
-        sock,
-        open_platform(settings) as platform,
-        serving(platform_app(platform), sock) as address,
-    ):
-        wait_until_stopped(platform, address, console)
+    with sock, open_platform(settings) as platform:
+        # Without its counties a folder of real data alone would show nothing.
+        load_counties(platform.store)
+        with serving(platform_app(platform), sock) as address:
+            wait_until_stopped(platform, address, console)
 
 
 def platform_app(platform: Platform) -> FastAPI:

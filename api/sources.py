@@ -6,7 +6,7 @@ from api.errors import SettingInvalid, SourceUnknown
 from api.imagery_settings import ImagerySettings
 from ingest.http import Web
 from ingest.offer import Source
-from ingest.sentinel_hub import HubSettings, HubSource
+from ingest.sentinel_hub import HubSettings, HubSource, Patience
 from ingest.stac_api import PROVIDERS, Credentials, StacSource
 
 __all__ = ["SOURCES", "source_named"]
@@ -14,6 +14,8 @@ __all__ = ["SOURCES", "source_named"]
 SENTINEL_HUB: Final = "sentinel-hub"
 SOURCES: Final = (*PROVIDERS, SENTINEL_HUB)
 """Names that `source_named` takes."""
+
+_COPERNICUS: Final = ("HEITU_COPERNICUS_USER", "HEITU_COPERNICUS_PASSWORD")
 
 
 def source_named(
@@ -37,7 +39,7 @@ def source_named(
     collection
         The source's name of a collection; its first if left out.
     web
-        How servers are asked.
+        How servers are asked, and the event that ends a run.
 
     Raises
     ------
@@ -49,8 +51,11 @@ def source_named(
         It has no such collection, or its settings cannot be used.
     """
     if name == SENTINEL_HUB:
-        hub = _hub_settings(settings, url)
-        return HubSource(hub, collection=collection or "sentinel-2-l2a")
+        return HubSource(
+            _hub_settings(settings, url),
+            collection=collection or "sentinel-2-l2a",
+            patience=None if web is None else Patience(stop=web.stop),
+        )
     if name not in PROVIDERS:
         raise SourceUnknown(
             f"no source {name!r}: take one of {', '.join(SOURCES)}"
@@ -61,6 +66,7 @@ def source_named(
         url=url,
         collection=collection,
         credentials=_credentials(settings),
+        settings=_COPERNICUS,
         web=web,
     )
 
@@ -89,4 +95,5 @@ def _hub_settings(settings: ImagerySettings, url: str | None) -> HubSettings:
         client_secret=secret,
         deployment=settings.sentinel_hub_deployment,
         base_url=url,
+        token_url=settings.sentinel_hub_token_url,
     )

@@ -8,11 +8,13 @@
     COLLECTION/ITEM/B04.tif ...
 
 It lies in a folder or on object storage (`ingest.storage`); either way an item is seen
-whole or not at all. Every file written here carries the item's ``heitu:`` properties as
-tags, e.g. ``HEITU_SIMULATED=true``, for whoever copies it.
+whole or not at all. Files written here from arrays (`Archive.add_scene`,
+`Archive.add_product`) carry the item's ``heitu:`` properties as tags, e.g.
+``HEITU_SIMULATED=true``, for whoever copies them; finished files (`Archive.add_files`)
+stay as they are, bit by bit.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -25,14 +27,11 @@ from odc.geo.geobox import GeoBox
 from ingest.band import BandData, BandFile
 from ingest.catalogue import (
     Bounds,
-    ItemDict,
     as_item,
     catalog_content,
-    collection_content,
     encoded,
     interval,
-    item_content,
-    item_invalid,
+    stored_item,
     touches,
     within_days,
 )
@@ -42,13 +41,13 @@ from ingest.errors import (
     ItemUnknown,
     LocationInvalid,
 )
+from ingest.links import OnInvalid, contents, refresh
 from ingest.naming import calendar_year, check_properties, checked_name
 from ingest.stac_item import Interval, ItemFile, build_item, check_grids
 from ingest.storage import (
     CATALOG_FILE,
     Storage,
     Versions,
-    collection_key,
     item_key,
 )
 from ingest.storage_folder import LocalFolder
@@ -59,14 +58,12 @@ __all__ = ["PRODUCTS", "Archive", "BandData", "BandFile", "Fault"]
 
 PRODUCTS = "products"
 
-OnInvalid = Callable[[ItemInvalid], None]
-
 
 class Archive:
     """Scenes and products, by collection and item id.
 
-    In a folder: safe for threads that add different items; one process writes at a
-    time. On object storage: safe for whoever writes.
+    In a folder: safe for threads and processes that add different items. On object
+    storage: safe for whoever writes.
 
     Parameters
     ----------
@@ -296,7 +293,10 @@ class Archive:
             raise self._unknown(collection, item_id)
 
     def has(self, collection: str, item_id: str) -> bool:
-        """Whether the archive holds an item of this id."""
+        """Whether the archive holds an item of this id whose file can be read.
+
+        Where it cannot, the id is free: a scene may be added in its place.
+        """
         return self._storage.has(checked_name(collection), checked_name(item_id))
 
     def item(self, collection: str, item_id: str) -> pystac.Item:
@@ -311,7 +311,7 @@ class Archive:
         """
         names = checked_name(collection), checked_name(item_id)
         try:
-            content = self._content(*names)
+            content = stored_item(self._storage, *names)
         except ItemInvalid:
             if item_id in self._storage.item_ids(collection):
                 raise
@@ -348,7 +348,7 @@ class Archive:
         """
         found = [
             item
-            for item in self._contents(checked_name(collection), on_invalid)
+            for item in contents(self._storage, checked_name(collection), on_invalid)
             if within_days(item, start, end) and touches(item, bbox)
         ]
         found.sort(key=interval)
@@ -381,61 +381,32 @@ class Archive:
         """
         return verify_archive(self._storage, progress)
 
-    def refresh_links(self) -> None:
+    def refresh_links(
+        self, *, on_invalid: OnInvalid | None = None, keep_listed: bool = False
+    ) -> None:
         """Rewrite catalog.json and every collection.json from what is there.
 
-        Also removes what killed writers left half-written: in a folder, call it when
-        no item is being added. On object storage it leaves alone what is not a day old.
+        Also removes what killed writers left half-written, if every item can be read:
+        in a folder what no living process holds, on object storage what is a day old.
+
+        Parameters
+        ----------
+        on_invalid : callable, optional
+            Called for each item that cannot be read, once the others are listed.
+        keep_listed : bool
+            What was listed before and is not there stays listed, so that `verify` goes
+            on to miss it.
 
         Raises
         ------
         ItemInvalid
-            An item file is missing or broken.
+            An item file is missing or broken, and there is no `on_invalid`; the others
+            are listed all the same.
         """
-        filled, used = [], []
-        for name in self._storage.collections():
-            items = list(self._contents(name))
-            if not items:
-                self._storage.forget(name)
-                continue
-            filled.append(name)
-            used += [key for item in items for key in _asset_keys(name, item)]
-            self._write(collection_key(name), collection_content(name, items))
-        self._write(CATALOG_FILE, catalog_content(filled))
-        self._storage.sweep(used)
-
-    def _contents(
-        self, collection: str, on_invalid: OnInvalid | None = None
-    ) -> Iterator[ItemDict]:
-        """Read every item file of a collection, by id."""
-
-        def read(item_id: str) -> ItemDict | ItemInvalid:
-            try:
-                return self._content(collection, item_id)
-            except ItemInvalid as exc:
-                return exc
-
-        for found in self._storage.each(read, self._storage.item_ids(collection)):
-            if not isinstance(found, ItemInvalid):
-                yield found
-            elif on_invalid is None:
-                raise found
-            else:
-                on_invalid(found)
-
-    def _content(self, collection: str, item_id: str) -> ItemDict:
-        href = self._href(collection, item_id)
-        try:
-            content = self._storage.read(item_key(collection, item_id))
-        except OSError as exc:
-            raise item_invalid(href, str(exc)) from exc
-        return item_content(content, item_id=item_id, href=href)
+        refresh(self._storage, on_invalid=on_invalid, keep_listed=keep_listed)
 
     def _href(self, collection: str, item_id: str) -> str:
         return self._storage.href(item_key(collection, item_id))
-
-    def _write(self, key: str, content: Mapping[str, Any]) -> None:
-        self._storage.write(key, encoded(content))
 
     def _unknown(self, collection: str, item_id: str) -> ItemUnknown:
         return ItemUnknown(
@@ -493,8 +464,3 @@ def _storage(location: Path | str) -> Storage:
 
         return open_bucket(location)
     return LocalFolder(Path(location))
-
-
-def _asset_keys(collection: str, item: ItemDict) -> Iterator[str]:
-    for asset in item["assets"].values():
-        yield f"{collection}/{item['id']}/{asset['href'].removeprefix('./')}"

@@ -9,7 +9,7 @@ import pystac
 from pystac.utils import str_to_datetime
 
 from ingest.errors import ItemInvalid
-from ingest.storage import CATALOG_FILE, COLLECTION_FILE
+from ingest.storage import CATALOG_FILE, COLLECTION_FILE, Storage, item_key
 
 __all__ = [
     "Bounds",
@@ -23,6 +23,8 @@ __all__ = [
     "item_invalid",
     "linked",
     "listing_invalid",
+    "readable",
+    "stored_item",
     "touches",
     "within_days",
 ]
@@ -81,6 +83,33 @@ def item_content(content: bytes, *, item_id: str, href: str) -> ItemDict:
     return item
 
 
+def stored_item(storage: Storage, collection: str, item_id: str) -> ItemDict:
+    """Read and check an item file of an archive.
+
+    Raises
+    ------
+    ItemInvalid
+        It is not there, cannot be read, or is not a STAC item of that id.
+    """
+    key = item_key(collection, item_id)
+    try:
+        content = storage.read(key)
+    except OSError as exc:
+        raise item_invalid(storage.href(key), str(exc)) from exc
+    return item_content(content, item_id=item_id, href=storage.href(key))
+
+
+def readable(content: bytes | None, *, item_id: str) -> bool:
+    """Whether an item file is there and is one of that id."""
+    if content is None:
+        return False
+    try:
+        item_content(content, item_id=item_id, href=item_id)
+    except ItemInvalid:
+        return False
+    return True
+
+
 def as_item(href: str, content: ItemDict) -> pystac.Item:
     """Make an item of what `item_content` gave, with absolute asset hrefs."""
     # Our own item of our own STAC version: nothing to migrate, no copy to keep, and
@@ -112,8 +141,8 @@ def _asset_problem(content: ItemDict) -> str | None:
 def item_invalid(href: str, reason: str) -> ItemInvalid:
     """Say that an item file cannot be used."""
     return ItemInvalid(
-        f"item file {href}: {reason}; delete its folder and bring the scene in again"
-        f" · 条目文件 {href} 无法使用，请删除其目录并重新导入",
+        f"item file {href}: {reason}; bring the scene in again, or delete its folder"
+        f" · 条目文件 {href} 无法使用，请重新导入该影像，或删除其目录",
         href=href,
     )
 
@@ -150,8 +179,10 @@ def touches(item: ItemDict, bbox: Bounds | None) -> bool:
     )
 
 
-def collection_content(name: str, items: Sequence[ItemDict]) -> dict[str, Any]:
-    """Describe a collection by its items, at least one."""
+def collection_content(
+    name: str, items: Sequence[ItemDict], lost: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Describe a collection by its items, at least one; list the ids of lost ones."""
     stated = [item["properties"].get(SIMULATED) for item in items]
     # By identity: an item that does not say is no proof that its data were measured.
     marks = [mark for mark in (False, True) if any(each is mark for each in stated)]
@@ -165,8 +196,8 @@ def collection_content(name: str, items: Sequence[ItemDict]) -> dict[str, Any]:
     )
     _link(collection, "root", f"../{CATALOG_FILE}")
     _link(collection, "parent", f"../{CATALOG_FILE}")
-    for item in items:
-        _link(collection, "item", f"./{item['id']}/{item['id']}.json")
+    for item_id in sorted([*(item["id"] for item in items), *lost]):
+        _link(collection, "item", f"./{item_id}/{item_id}.json")
     return _as_dict(collection)
 
 

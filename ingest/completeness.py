@@ -16,7 +16,7 @@ import shapely
 from ingest.plan import CLIP, acquisitions_of
 from ingest.searches import CLOUDY, Search
 from raster.coverage import coverage
-from raster.errors import AssetMissing
+from raster.errors import AssetMissing, SettingInvalid
 from raster.grid import ALBERS_CHINA, geobox_for
 from raster.mission import mission_of
 from raster.season import season
@@ -24,7 +24,10 @@ from raster.selection import acquired_on
 from raster.step import TimeStep, dekads
 from raster.zone_sums import zone_statistics
 
-__all__ = ["DekadReport", "completeness"]
+__all__ = ["MISSIONS", "DekadReport", "completeness"]
+
+MISSIONS: Final = ("sentinel-2", "landsat", "hls")
+"""Names that a collection of the mission has in it."""
 
 # A scene that reaches this share of a county or less is not missed there.
 EDGE: Final = 1e-3
@@ -54,7 +57,8 @@ class DekadReport:
     present : int
         Acquisitions in the archive.
     missing : tuple of str
-        Ids of those expected and not in the archive, or not with the whole place.
+        Ids of those expected and not in the archive, not with the whole place, or not
+        with red and near infrared; and of scenes that had to be refused.
     clear_share : float or None
         Share of the place's area seen clear at least once, 0 to 1; None when nothing
         is present whose clouds are known.
@@ -83,6 +87,7 @@ def completeness(
     *,
     start: date,
     end: date,
+    mission: str = "sentinel-2",
 ) -> list[DekadReport]:
     """Report every dekad of a period for one place.
 
@@ -98,17 +103,30 @@ def completeness(
         The dekads that touch this period are reported. A search made before a dekad
         was over does not speak for all of it.
 
+    mission : str
+        One of `MISSIONS`: a search for radar says nothing of optical scenes.
+
     Raises
     ------
+    SettingInvalid
+        There is no such mission.
     SceneUnreadable
         A mask cannot be read: `heitu archive verify` names it.
     """
+    if mission not in MISSIONS:
+        raise SettingInvalid(
+            f"no mission {mission!r}: take one of {', '.join(MISSIONS)}"
+            f" · 没有 {mission}，可选 {'、'.join(MISSIONS)}"
+        )
+    searches = [one for one in searches if mission in one.collection]
     steps = dekads(start, end)
     first, last = steps[0].start, steps[-1].end
     held = [
         item
         for item in items
-        if first <= acquired_on(item) <= last and _reaches(item, place)
+        if first <= acquired_on(item) <= last
+        and _is_of(item, mission)
+        and _reaches(item, place)
     ]
     listed = [
         item
@@ -121,7 +139,13 @@ def completeness(
     ours = {id(item) for item in held}
     return [
         _report(
-            step, groups, ours, place, clear.get(step), _known(searches, place, step)
+            step,
+            groups,
+            ours,
+            place,
+            clear.get(step),
+            known=_known(searches, place, step),
+            refused=_refused(searches, step),
         )
         for step in steps
     ]
@@ -133,10 +157,12 @@ def _report(
     ours: set[int],
     place: shapely.Geometry,
     clear: float | None,
+    *,
     known: bool,
+    refused: set[str],
 ) -> DekadReport:
     present: list[pystac.Item] = []
-    missing: list[str] = []
+    missing = sorted(refused)
     cloudy = 0
     for group in groups:
         if not step.start <= acquired_on(group[0]) <= step.end:
@@ -162,6 +188,18 @@ def _report(
     )
 
 
+def _refused(searches: Iterable[Search], step: TimeStep) -> set[str]:
+    """Scenes of a dekad that could not be used; of a day that no name tells, of all."""
+    return {
+        name
+        for search in searches
+        for name, day in search.refused
+        if search.start <= step.end
+        and search.end >= step.start
+        and (day is None or step.start <= day <= step.end)
+    }
+
+
 def _known(searches: Iterable[Search], place: shapely.Geometry, step: TimeStep) -> bool:
     """Whether one search asked for all of a place and a dekad, after its end."""
     over = datetime.combine(step.end + _DAY, datetime.min.time(), UTC)
@@ -182,15 +220,14 @@ def _clear_shares(
     items: Sequence[pystac.Item], place: shapely.Geometry, steps: Sequence[TimeStep]
 ) -> dict[TimeStep, float]:
     """Share of a place seen clear at least once, by dekads with a scene."""
-    masked = [item for item in items if _has_mask(item)]
-    if not masked:
+    if not items:
         return {}
     grid = geobox_for(place.bounds, crs=ALBERS_CHINA, resolution=RESOLUTION)
     first, last = steps[0].start, steps[-1].end
-    seen = season(masked, grid, start=first, end=last, variables=("clear_count",))
+    seen = season(items, grid, start=first, end=last, variables=("clear_count",))
     clear = (seen["clear_count"].compute().to_numpy() > 0).astype(np.uint8)
     shares = zone_statistics(clear, coverage(grid, [place]))["mean"].to_numpy()[0]
-    days = {acquired_on(item) for item in masked}
+    days = {acquired_on(item) for item in items}
     return {
         step: float(share)
         for step, share in zip(steps, shares, strict=True)
@@ -198,16 +235,18 @@ def _clear_shares(
     }
 
 
-def _has_mask(item: pystac.Item) -> bool:
+def _is_of(item: pystac.Item, mission: str) -> bool:
     try:
-        mission_of(item)
+        return mission_of(item).name.startswith(mission)
     except AssetMissing:
         return False
-    return True
 
 
 def _holds(item: pystac.Item, place: shapely.Geometry, reach: shapely.Geometry) -> bool:
-    """Whether an item was fetched for the whole place, as far as its scene reaches."""
+    """Whether an item serves a season of the place, as far as its scene reaches."""
+    known = mission_of(item)
+    if not all(item.assets.keys() & set(known.bands[letter]) for letter in ("R", "N")):
+        return False
     clip = item.properties.get(CLIP)
     if clip is None:
         return True

@@ -90,8 +90,10 @@ class Mirror:
             return self._head[offset : offset + length]
         self.need([(offset, offset + length)])
         with self.path.open("rb") as file:
-            # Directories are read in many small pieces, nearly all from the head.
-            self._head = self._head or file.read(HEAD)
+            # Directories are read in many small pieces, nearly all from the head: as
+            # far as it has come, since beyond the file is empty and not said to be.
+            first, end = self._have[0]
+            self._head = b"" if first else file.read(min(end, HEAD))
             file.seek(offset)
             found = file.read(length)
         if len(found) != length:

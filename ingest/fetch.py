@@ -18,7 +18,7 @@ from ingest.download import Mirror
 from ingest.http import Signer, Unsigned, Web, shown
 from ingest.multihash import agrees
 from ingest.offer import BandOffer, Bounds
-from ingest.source_errors import ChecksumDiffers
+from ingest.source_errors import ChecksumDiffers, SourceUnreadable
 from ingest.tiff_layout import is_tiff, read_layout
 from raster.files import remove
 
@@ -74,23 +74,26 @@ def fetch_band(
         signer=signer or Unsigned(),
     )
     _arrive(mirror, offer, clip)
-    band = _convert(offer, str(mirror.path), clip, folder)
+    try:
+        band = _convert(offer, str(mirror.path), clip, folder)
+    except SourceUnreadable:
+        mirror.discard()
+        raise
     mirror.discard()
     return band
 
 
 def _arrive(mirror: Mirror, offer: BandOffer, clip: Bounds | None) -> None:
     """Have all bytes here that the conversion will read."""
-    if clip is not None and is_tiff(mirror.read(0, _MAGIC)):
-        try:
-            window_of_remote(mirror, clip, index=offer.index)
-        except ValueError as exc:
-            raise unreadable(shown(offer.href), str(exc)) from exc
-        return
-    mirror.need_all()
     try:
-        check_file(mirror.path, offer)
-    except ChecksumDiffers:
+        if clip is not None and is_tiff(mirror.read(0, _MAGIC)):
+            _check_size(mirror.size, offer)
+            window_of_remote(mirror, clip, index=offer.index)
+        else:
+            mirror.need_all()
+            check_file(mirror.path, offer)
+    except (ChecksumDiffers, SourceUnreadable):
+        # What is here will never do: the next run begins anew.
         mirror.discard()
         raise
 
@@ -106,11 +109,12 @@ def window_of_remote(mirror: Mirror, clip: Bounds, *, index: int = 1) -> Window:
     Raises
     ------
     SourceError
-        They are not to be had, or the window is empty (`ClipOutside`).
-    ValueError
-        The directories make no sense.
+        They are not to be had or make no sense, or the window is empty.
     """
-    layout = read_layout(mirror.read)
+    try:
+        layout = read_layout(mirror.read)
+    except ValueError as exc:
+        raise unreadable(shown(mirror.href), str(exc)) from exc
     try:
         with rasterio.open(mirror.path) as file:
             if file.crs is None:
@@ -157,11 +161,14 @@ def check_file(path: Path, offer: BandOffer) -> None:
     """
     if not path.is_file():
         return
-    size = path.stat().st_size
-    if offer.size is not None and size != offer.size:
-        raise _differs(offer, f"{size} bytes instead of {offer.size}")
+    _check_size(path.stat().st_size, offer)
     if offer.checksum is not None and agrees(path, offer.checksum) is False:
         raise _differs(offer, f"its checksum is not {offer.checksum}")
+
+
+def _check_size(size: int | None, offer: BandOffer) -> None:
+    if size is not None and offer.size is not None and size != offer.size:
+        raise _differs(offer, f"{size} bytes instead of {offer.size}")
 
 
 def _differs(offer: BandOffer, what: str) -> ChecksumDiffers:

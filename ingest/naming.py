@@ -8,9 +8,10 @@ from typing import Any
 
 from ingest.errors import NameInvalid, PropertyInvalid
 
-__all__ = ["calendar_year", "check_properties", "checked_name"]
+__all__ = ["NAME_PATTERN", "calendar_year", "check_properties", "checked_name"]
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# File systems end a name at 255 bytes, and half-written files have a longer one.
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 def checked_name(name: str) -> str:
@@ -24,8 +25,9 @@ def checked_name(name: str) -> str:
     if not NAME_PATTERN.fullmatch(name):
         raise NameInvalid(
             f"{name!r} cannot name a collection, item or band: use letters, digits, "
-            "'.', '_' and '-', beginning with a letter or digit"
-            f" · 名称 {name!r} 不可用，请用字母、数字和 . _ -，以字母或数字开头"
+            "'.', '_' and '-', beginning with a letter or digit, up to 200 characters"
+            f" · 名称 {name!r} 不可用，请用字母、数字和 . _ -，以字母或数字开头，"
+            "不超过 200 个字符"
         )
     return name
 
@@ -44,6 +46,7 @@ def check_properties(item_id: str, properties: Mapping[str, Any]) -> None:
         raise PropertyInvalid(
             f"{item_id}: its properties cannot be written as JSON ({exc}); give plain "
             "numbers, and leave unknown ones out"
+            f" · {item_id}：属性无法写成 JSON（{exc}），请给出普通数值，未知的不写"
         ) from exc
 
 
@@ -58,6 +61,7 @@ def calendar_year(product_id: str, year: object) -> tuple[datetime, datetime]:
     if not isinstance(year, int) or not 1900 <= year <= 2999:
         raise PropertyInvalid(
             f"{product_id}: property 'heitu:year' is {year!r}; give the product's year"
+            f" · {product_id}：属性 heitu:year 为 {year!r}，请给出产品年份"
         )
     return (
         datetime(year, 1, 1, tzinfo=UTC),

@@ -15,6 +15,7 @@ import shapely
 from ingest.archive import PRODUCTS, Archive
 from ingest.errors import IngestError
 from ingest.offer import BandOffer, Bounds, Found, Refused, SceneOffer
+from ingest.source_errors import OfferStale
 from raster.errors import AssetMissing
 from raster.mission import mission_of, sensing_of
 from raster.selection import acquisitions
@@ -27,8 +28,10 @@ __all__ = [
     "Plan",
     "acquisitions_of",
     "carried",
+    "joined",
     "make_plan",
     "offered_item",
+    "serves",
 ]
 
 CLIP: Final = "heitu:clip"
@@ -54,7 +57,9 @@ class Entry:
     Attributes
     ----------
     offer : SceneOffer
-        With the bands to fetch and no others.
+        With every band that the source has.
+    keys : tuple of str
+        Asset keys of the bands to fetch.
     clip : Bounds or None
         What to fetch of it; None = the whole scene.
     replaces : bool
@@ -64,9 +69,16 @@ class Entry:
     """
 
     offer: SceneOffer
+    keys: tuple[str, ...]
     clip: Bounds | None
     replaces: bool
     bytes: int | None
+
+    @property
+    def needed(self) -> SceneOffer:
+        """The offer with the bands to fetch and no others."""
+        bands = {key: self.offer.bands[key] for key in self.keys}
+        return replace(self.offer, bands=bands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ def make_plan(
     Raises
     ------
     BandUnknown
-        No scene that is offered has such a band.
+        No mission here has such a band.
     """
     _check_bands(found.offers, letters)
     offers = {id(item): (item, offer) for offer, item in _items(found.offers)}
@@ -135,26 +147,33 @@ def make_plan(
     to_come: list[Entry] = []
     present: list[str] = []
     superseded: list[str] = []
+    refused = list(found.refused)
     for group in acquisitions_of([item for item, _ in offers.values()], held):
         news = [offers[id(item)][1] for item in group if id(item) in offers]
         if not news:
             continue
         best = news[0]
-        keys = _needed(best, letters)
+        lacking = _lacking(best, letters)
+        if lacking:
+            refused.append(_without(best, lacking))
+            continue
+        wanted = _entry(best, _needed(best, letters), clip)
         olds = [item for item in group if id(item) not in offers]
-        if any(_serves(old, best, keys, clip) for old in olds):
+        if any(serves(old, wanted) for old in olds):
             present += [offer.item_id for offer in news]
-        else:
-            there = archive.has(best.collection, best.item_id)
-            to_come.append(_entry(best, keys, clip, olds, replaces=there))
-            superseded += [offer.item_id for offer in news[1:]]
+            continue
+        try:
+            to_come.append(_beside(wanted, olds, archive))
+        except OfferStale as exc:
+            refused.append(Refused(best.item_id, str(exc)))
+        superseded += [offer.item_id for offer in news[1:]]
     to_come.sort(key=lambda entry: (entry.offer.acquired, entry.offer.item_id))
     return Plan(
         source=source,
         to_come=tuple(to_come),
         present=tuple(sorted(present)),
         superseded=tuple(sorted(superseded)),
-        refused=found.refused,
+        refused=tuple(refused),
         cloudy=tuple(offer.item_id for offer in found.cloudy),
     )
 
@@ -245,22 +264,42 @@ def _check_bands(offers: Iterable[SceneOffer], letters: Sequence[str]) -> None:
 
 
 def _letters_of(offer: SceneOffer) -> set[str]:
+    """Give the letters of an offer's mission, none where it has no mission."""
+    try:
+        return set(mission_of(offered_item(offer)).bands)
+    except AssetMissing:
+        return set()
+
+
+def _lacking(offer: SceneOffer, letters: Sequence[str]) -> list[str]:
+    """Give what is asked for, what its mission has, and what this scene has not."""
     try:
         mission = mission_of(offered_item(offer))
     except AssetMissing:
-        return set()
-    return {
-        letter for letter, keys in mission.bands.items() if offer.bands.keys() & keys
-    }
+        return []
+    return [
+        letter
+        for letter in letters
+        if letter in mission.bands and not offer.bands.keys() & mission.bands[letter]
+    ]
 
 
-def _serves(
-    item: pystac.Item, offer: SceneOffer, keys: set[str], clip: Bounds | None
-) -> bool:
-    """Whether an archived item makes an offer needless."""
-    newer = _version(offered_item(offer)) > _version(item)
-    whole = keys <= item.assets.keys()
-    return whole and not newer and _covers(item.properties.get(CLIP), offer, clip)
+def _without(offer: SceneOffer, lacking: Sequence[str]) -> Refused:
+    names = ", ".join(lacking)
+    return Refused(
+        offer.item_id,
+        f"{offer.item_id} has no band {names} at its source: leave the band out, or "
+        f"take the scene from another one · {offer.item_id} 在数据源中没有 {names} "
+        "波段，请去掉该波段，或换用其他数据源",
+    )
+
+
+def serves(item: pystac.Item, entry: Entry) -> bool:
+    """Whether an archived item makes an entry needless."""
+    newer = _version(offered_item(entry.offer)) > _version(item)
+    whole = set(entry.keys) <= item.assets.keys()
+    held = item.properties.get(CLIP)
+    return whole and not newer and _covers(held, entry.offer, entry.clip)
 
 
 def _version(item: pystac.Item) -> tuple[int, ...]:
@@ -285,24 +324,46 @@ def _covers(
 
 def _entry(
     offer: SceneOffer,
-    keys: set[str],
+    keys: Iterable[str],
     clip: Bounds | None,
-    olds: Sequence[pystac.Item],
     *,
-    replaces: bool,
+    replaces: bool = False,
 ) -> Entry:
-    """Plan a scene; one that is there in part comes again with what it has and more."""
-    same = [
-        old
-        for old in olds
-        if (old.collection_id, old.id) == (offer.collection, offer.item_id)
-    ]
-    for old in same:
-        clip = _both(clip, old.properties.get(CLIP))
-        keys = keys | old.assets.keys()
-    bands = {key: band for key, band in offer.bands.items() if key in keys}
-    needed = replace(offer, bands=bands)
-    return Entry(needed, clip, replaces, _bytes(needed, clip))
+    ordered = tuple(key for key in offer.bands if key in set(keys))
+    entry = Entry(offer, ordered, clip, replaces, None)
+    return replace(entry, bytes=_bytes(entry.needed, clip))
+
+
+def _beside(wanted: Entry, olds: Iterable[pystac.Item], archive: Archive) -> Entry:
+    offer = wanted.offer
+    for old in olds:
+        if (old.collection_id, old.id) == (offer.collection, offer.item_id):
+            return joined(wanted, old)
+    # An item that cannot be read is replaced.
+    there = archive.has(offer.collection, offer.item_id)
+    return replace(wanted, replaces=there)
+
+
+def joined(entry: Entry, held: pystac.Item) -> Entry:
+    """Plan a scene that is there in part: it comes again with what it has and more.
+
+    Raises
+    ------
+    OfferStale
+        It has bands that its source no longer offers.
+    """
+    offer = entry.offer
+    lost = held.assets.keys() - offer.bands.keys()
+    if lost:
+        names = ", ".join(sorted(lost))
+        raise OfferStale(
+            f"{held.id} in the archive has {names}, which {offer.source} no longer "
+            f"offers: remove the scene first if they may go · 档案中的 {held.id} 有 "
+            f"{names}，而数据源已不再提供；如可舍弃，请先删除该影像",
+            href=offer.item_id,
+        )
+    clip = _both(entry.clip, held.properties.get(CLIP))
+    return _entry(offer, {*entry.keys, *held.assets}, clip, replaces=True)
 
 
 def _both(clip: Bounds | None, held: Sequence[float] | None) -> Bounds | None:

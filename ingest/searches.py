@@ -7,6 +7,7 @@ place and time is what any search has ever seen of it.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,12 +22,20 @@ from ingest.offer import Found, Wanted
 from ingest.plan import offered_item
 from raster.files import replace_file
 
-__all__ = ["CLOUDY", "Search", "SearchUnreadable", "read_searches", "record_search"]
+__all__ = [
+    "CLOUDY",
+    "Search",
+    "SearchUnreadable",
+    "day_in",
+    "read_searches",
+    "record_search",
+]
 
 CLOUDY: Final = "heitu:left_out_for_cloud"
 """Property of an item that the search found and left out for its cloud alone."""
 
-_FORM: Final = 1
+_FORM: Final = 2
+_DAY: Final = re.compile(r"(?<!\d)(?:\d{8}|\d{7})(?!\d)")
 
 
 class SearchUnreadable(IngestError):
@@ -43,8 +52,8 @@ class Search:
 
     Attributes
     ----------
-    source : str
-        Name of the source.
+    source, collection : str
+        Names of the source and of what was searched in it.
     where : Geometry
         Place that was asked for, EPSG:4326.
     start, end : date
@@ -53,14 +62,18 @@ class Search:
         When; scenes of the last days may have come to the source since.
     items : tuple of pystac.Item
         All scenes found, with the ids and properties that tell acquisitions apart.
+    refused : tuple of (str, date or None)
+        Ids of scenes that cannot be used, and the day that the id tells.
     """
 
     source: str
+    collection: str
     where: shapely.Geometry
     start: date
     end: date
     searched: datetime
     items: tuple[pystac.Item, ...]
+    refused: tuple[tuple[str, date | None], ...]
 
 
 def record_search(
@@ -69,6 +82,7 @@ def record_search(
     wanted: Wanted,
     found: Found,
     *,
+    collection: str,
     now: datetime | None = None,
 ) -> Path:
     """Keep what a search found; the same question replaces its older answer.
@@ -77,8 +91,8 @@ def record_search(
     ----------
     folder : Path
         Made if it is not there.
-    source : str
-        Name of the source.
+    source, collection : str
+        Names of the source and of what is searched in it.
     wanted, found : Wanted, Found
         The question and the answer.
     now : datetime, optional
@@ -90,6 +104,7 @@ def record_search(
     """
     question = {
         "source": source,
+        "collection": collection,
         "where": shapely.to_wkt(wanted.where, rounding_precision=6),
         "start": wanted.start.isoformat(),
         "end": wanted.end.isoformat(),
@@ -142,9 +157,26 @@ def _search(record: dict[str, Any]) -> Search:
         raise ValueError(f"form {record['form']} is not known")
     return Search(
         source=record["source"],
+        collection=record["collection"],
         where=shapely.from_wkt(record["where"]),
         start=date.fromisoformat(record["start"]),
         end=date.fromisoformat(record["end"]),
         searched=datetime.fromisoformat(record["searched"]),
         items=tuple(pystac.Item.from_dict(item) for item in record["items"]),
+        refused=tuple((name, day_in(name)) for name, _ in record["refused"]),
     )
+
+
+def day_in(name: str) -> date | None:
+    """Read the day of acquisition out of a producer's name, None if there is none.
+
+    The first date counts: S2B_MSIL2A_20260704T…_20260705T…, LC09_…_20260703_20260705,
+    HLS.S30.T51TXJ.2026185T….
+    """
+    for found in _DAY.finditer(name):
+        form = "%Y%m%d" if len(found[0]) == 8 else "%Y%j"
+        try:
+            return datetime.strptime(found[0], form).replace(tzinfo=UTC).date()
+        except ValueError:
+            continue
+    return None

@@ -13,6 +13,7 @@
         ├── SourceCutOff        fewer bytes than announced, again and again
         ├── SourceChanged       the file changed between two of its parts
         ├── ChecksumDiffers     the file is not the one that the item describes
+        ├── SceneBusy           another run is at work on it
         ├── SourceStopped       the run was asked to end
         └── OfferStale          a scene of the plan that the source no longer offers
 """
@@ -23,6 +24,7 @@ __all__ = [
     "ChecksumDiffers",
     "ClipOutside",
     "OfferStale",
+    "SceneBusy",
     "SourceBusy",
     "SourceChanged",
     "SourceCutOff",
@@ -77,6 +79,10 @@ class SourceChanged(SourceError):
 
 class ChecksumDiffers(SourceError):
     """The bytes are not those that the item describes."""
+
+
+class SceneBusy(SourceError):
+    """Another run is at work on the scene."""
 
 
 class SourceStopped(SourceError):

@@ -154,12 +154,17 @@ def check_grids(item_id: str, geobox: GeoBox, grids: Mapping[str, GeoBox]) -> No
         No bands, or a band in another CRS than `geobox`.
     """
     if not grids:
-        raise BandInvalid(f"{item_id}: no bands; give at least one")
+        raise BandInvalid(
+            f"{item_id}: no bands; give at least one"
+            f" · {item_id}：没有波段，请至少给出一个"
+        )
     for key, grid in grids.items():
         if grid.crs != geobox.crs:
             raise BandInvalid(
                 f"{item_id} {key}: band in {grid.crs}, item in {geobox.crs}; "
                 "bring the bands to one CRS first"
+                f" · {item_id} {key}：波段坐标系为 {grid.crs}，影像为 {geobox.crs}，"
+                "请先统一坐标系"
             )
 
 
@@ -212,6 +217,7 @@ def _utc(item_id: str, acquired: datetime) -> datetime:
         raise PropertyInvalid(
             f"{item_id}: time {acquired.isoformat()} has no timezone; "
             "give it one, e.g. replace(tzinfo=UTC)"
+            f" · {item_id}：时间 {acquired.isoformat()} 没有时区，请补上"
         )
     return acquired.astimezone(UTC)
 
@@ -280,7 +286,10 @@ def _transform(geobox: GeoBox) -> list[float]:
 
 def _crs(geobox: GeoBox) -> CRS:
     if geobox.crs is None:
-        raise BandInvalid("a grid without CRS has no place on Earth; give it one")
+        raise BandInvalid(
+            "a grid without CRS has no place on Earth; give it one"
+            " · 格网没有坐标系，无法定位，请补上"
+        )
     return geobox.crs
 
 

@@ -94,7 +94,7 @@ class Storage(Protocol):
         """Ids of a collection's items, sorted, whether or not they can be read."""
 
     def has(self, collection: str, item_id: str) -> bool:
-        """Whether there is an item file."""
+        """Whether there is an item file that can be read."""
 
     def versions(self, collection: str) -> Versions:
         """Give what differs after an item was added, replaced or removed."""

@@ -1,7 +1,7 @@
 """An archive in a folder.
 
-An item is written into a hidden folder and renamed into place as its last step, so a
-killed process leaves no item without its files.
+An item is written into a hidden folder (`ingest.storage_parts`) and renamed into place
+as its last step, so a killed process leaves no item without its files.
 """
 
 import errno
@@ -10,25 +10,26 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
+from ingest import storage_parts
+from ingest.catalogue import readable
 from ingest.checksum import sha256_multihash
 from ingest.errors import ArchiveFull
 from ingest.storage import R, StoredFile, T, Versions, collection_key, item_key
 from ingest.storage_errors import NO_SPACE, full, taken
+from ingest.storage_parts import held, part_of
 from raster.errors import DiskFull
 from raster.files import sync
 
 __all__ = ["LocalFolder"]
 
-PART_PREFIX = ".part-"
 OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}
 
 
 class LocalFolder:
     """Files below one folder; a `Storage`.
 
-    Safe for threads that add different items; one process writes at a time.
+    Safe for threads and processes that add different items.
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,7 +52,7 @@ class LocalFolder:
         """Write a small file whole or not at all."""
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = _part_of(path)
+        part = part_of(path)
         try:
             part.write_bytes(content)
             part.replace(path)
@@ -79,8 +80,15 @@ class LocalFolder:
         return _folders(folder) if folder.is_dir() else []
 
     def has(self, collection: str, item_id: str) -> bool:
-        """Whether there is an item file."""
-        return (self.root / item_key(collection, item_id)).exists()
+        """Whether there is an item file that can be read."""
+        try:
+            content = self.read(item_key(collection, item_id))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # It is there, if not for this user: its place is not free.
+            return True
+        return readable(content, item_id=item_id)
 
     def versions(self, collection: str) -> Versions:
         """Names and change times in ns of the item files."""
@@ -111,46 +119,50 @@ class LocalFolder:
     ) -> Iterator["_FolderPlace"]:
         """Give a hidden folder beside the final one, gone afterwards in any case."""
         final = self.root / collection / item_id
-        if final.exists() and not replace:
+
+        def may_replace() -> bool:
+            return replace or not self.has(collection, item_id)
+
+        if not may_replace():
             raise taken(collection, item_id)
-        part = _part_of(final)
         try:
-            part.mkdir(parents=True)
-            yield _FolderPlace(part, final, replace=replace)
+            with held(final) as part:
+                yield _FolderPlace(part, final, may_replace)
         except DiskFull as exc:
             raise _full(final) from exc
         except OSError as exc:
             if exc.errno in NO_SPACE:
                 raise _full(final) from exc
             raise
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
     def remove(self, collection: str, item_id: str) -> bool:
         """Remove an item's folder; hidden first, so that no half of it is seen."""
         folder = self.root / collection / item_id
         if not folder.is_dir():
             return False
-        aside = _part_of(folder)
+        aside = part_of(folder)
         folder.rename(aside)
-        shutil.rmtree(aside)
+        # Nobody holds it: another process may sweep it away at the same time.
+        shutil.rmtree(aside, ignore_errors=True)
         return True
 
     def sweep(self, used: Iterable[str]) -> None:
-        """Remove hidden files and folders; call it when no item is being added."""
+        """Remove hidden files and folders that no living process holds."""
         del used
-        for pattern in (f"{PART_PREFIX}*", f"*/{PART_PREFIX}*"):
-            for leftover in list(self.root.glob(pattern)):
-                _remove(leftover)
+        storage_parts.sweep(self.root)
 
 
 class _FolderPlace:
-    """A hidden folder that becomes an item's folder."""
+    """A folder in a hidden one that becomes an item's folder."""
 
-    def __init__(self, folder: Path, final: Path, *, replace: bool) -> None:
-        self.folder = folder
+    def __init__(
+        self, part: Path, final: Path, may_replace: Callable[[], bool]
+    ) -> None:
+        self.folder = part / "new"
+        self.folder.mkdir()
+        self._aside = part / "old"
         self._final = final
-        self._replace = replace
+        self._may_replace = may_replace
 
     def take(self, files: Mapping[str, Path]) -> dict[str, StoredFile]:
         return {key: self._take(key, path) for key, path in files.items()}
@@ -163,12 +175,11 @@ class _FolderPlace:
 
     def commit(self, content: bytes) -> None:
         (self.folder / f"{self._final.name}.json").write_bytes(content)
-        _move_into_place(self.folder, self._final, replace=self._replace)
-
-
-def _part_of(path: Path) -> Path:
-    """Hidden, unique name beside `path` for what is not complete yet."""
-    return path.with_name(f"{PART_PREFIX}{path.name}-{uuid4().hex[:12]}")
+        # Asked again: another writer may have mended meanwhile what could not be read.
+        replace = self._final.exists() and self._may_replace()
+        _move_into_place(
+            self.folder, self._final, aside=self._aside if replace else None
+        )
 
 
 def _folders(parent: Path) -> list[str]:
@@ -198,31 +209,21 @@ def _link_or_copy(source: Path, target: Path) -> None:
         sync(target)
 
 
-def _move_into_place(part: Path, final: Path, *, replace: bool) -> None:
+def _move_into_place(part: Path, final: Path, *, aside: Path | None) -> None:
     # No system call of Python swaps two folders: between these renames, for some
     # microseconds, a reader finds neither. What was moved aside is restored when
     # the second one fails.
-    aside = _part_of(final)
-    replaced = replace and final.exists()
-    if replaced:
+    if aside is not None:
         final.rename(aside)
     try:
         part.rename(final)
     except OSError as exc:
-        if replaced and not final.exists():
+        if aside is not None and not final.exists():
             aside.rename(final)
         if exc.errno in OCCUPIED:
             raise taken(final.parent.name, final.name) from exc
         raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _full(final: Path) -> ArchiveFull:
     return full(final.name, final, into=final.parent)
-
-
-def _remove(leftover: Path) -> None:
-    if leftover.is_dir():
-        shutil.rmtree(leftover)
-    else:
-        leftover.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from uuid import uuid4
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import ObjectStore, S3Store
 
+from ingest.catalogue import readable
 from ingest.errors import ArchiveError, ArchiveUnreachable, LocationInvalid
 from ingest.storage import (
     CATALOG_FILE,
@@ -178,12 +179,9 @@ class ObjectStorage:
         return [name.removesuffix(".json") for name, _ in self.versions(collection)]
 
     def has(self, collection: str, item_id: str) -> bool:
-        """Whether there is an item file."""
-        try:
-            self.size(item_key(collection, item_id))
-        except FileNotFoundError:
-            return False
-        return True
+        """Whether there is an item file that can be read."""
+        content, _ = self.present(item_key(collection, item_id))
+        return readable(content, item_id=item_id)
 
     def versions(self, collection: str) -> Versions:
         """Names and ETags of the item files."""
@@ -225,7 +223,7 @@ class ObjectStorage:
         """Give a temporary folder; what was uploaded and not committed is removed."""
         key = item_key(collection, item_id)
         present = self.present(key)
-        if present[0] is not None and not replace:
+        if not replace and readable(present[0], item_id=item_id):
             raise taken(collection, item_id)
         with _temporary(item_id) as folder:
             upload = _Upload(self, folder, key, present)

@@ -8,10 +8,10 @@ bands or not at all, and one scene that fails keeps no other from coming.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -24,15 +24,16 @@ from rasterio.errors import RasterioError
 
 from ingest.archive import Archive
 from ingest.band import BandFile
-from ingest.errors import ArchiveFull, IngestError
+from ingest.errors import ArchiveFull, IngestError, ItemInvalid, ItemUnknown
 from ingest.http import shown
 from ingest.offer import Fetcher, SceneOffer
-from ingest.plan import Entry, Plan, carried
-from ingest.source_errors import SourceStopped
-from raster.errors import DiskFull, RasterError
+from ingest.plan import Entry, Plan, carried, joined, serves
+from ingest.source_errors import SceneBusy, SourceStopped
+from raster.errors import DiskFull, ProductBusy, RasterError
+from raster.files import FULL, replace_file, sha256
 from raster.product_lock import only_one
 
-__all__ = ["Failure", "Outcome", "carry_out", "staging"]
+__all__ = ["Failure", "Outcome", "add", "carry_out", "claimed", "staging"]
 
 # More would only make a server say 429.
 WORKERS: Final = 4
@@ -48,9 +49,20 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a plan: every scene to come is in exactly one of two lists."""
+    """What became of a plan: every scene to come is in exactly one of three lists.
+
+    Attributes
+    ----------
+    added : tuple of str
+        Ids of scenes that this run brought.
+    present : tuple of str
+        Ids of scenes that another run had brought meanwhile.
+    failures : tuple of Failure
+        Scenes that did not come.
+    """
 
     added: tuple[str, ...]
+    present: tuple[str, ...]
     failures: tuple[Failure, ...]
 
 
@@ -87,8 +99,7 @@ def carry_out(
     Returns
     -------
     Outcome
-        A scene that another process is fetching is among the failures, unless that
-        process has finished it meanwhile.
+        A scene that another process is just fetching is among the failures.
 
     Raises
     ------
@@ -97,6 +108,7 @@ def carry_out(
     """
     task = _Task(source, archive, folder, _Ticks(plan, progress), stop or Event())
     added: list[str] = []
+    present: list[str] = []
     failures: list[Failure] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="ingest") as pool:
         jobs = {pool.submit(task.bring, entry): entry for entry in plan.to_come}
@@ -105,14 +117,14 @@ def carry_out(
             broken_off.callback(pool.shutdown, wait=False, cancel_futures=True)
             broken_off.callback(task.stop.set)
             for job in as_completed(jobs):
+                item_id = jobs[job].offer.item_id
                 reason = _reason(job)
-                entry = jobs[job]
-                if reason is None:
-                    added.append(entry.offer.item_id)
+                if reason is not None:
+                    failures.append(Failure(item_id, reason))
                 else:
-                    failures.append(Failure(entry.offer.item_id, reason))
+                    (added if job.result() else present).append(item_id)
             broken_off.pop_all()
-    return Outcome(tuple(sorted(added)), tuple(failures))
+    return Outcome(tuple(sorted(added)), tuple(sorted(present)), tuple(failures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,7 @@ class _Ticks:
         with self.lock:
             self.done.append(key)
             if self.progress is not None:
-                bands = sum(len(entry.offer.bands) for entry in self.plan.to_come)
+                bands = sum(len(entry.keys) for entry in self.plan.to_come)
                 self.progress(len(self.done), bands)
 
 
@@ -142,69 +154,119 @@ class _Task:
     ticks: _Ticks
     stop: Event
 
-    def bring(self, entry: Entry) -> None:
-        """Fetch one scene and take it into the archive."""
+    def bring(self, entry: Entry) -> bool:
+        """Fetch one scene into the archive; False when another run has done it."""
+        with claimed(self.folder, entry):
+            now = self._now(entry)
+            if now is not None:
+                self._fetch(now)
+        return now is not None
+
+    def _now(self, entry: Entry) -> Entry | None:
+        """Look again: another run may have brought the scene, or a part of it."""
         offer = entry.offer
+        try:
+            held = self.archive.item(offer.collection, offer.item_id)
+        except (ItemUnknown, ItemInvalid):
+            return entry
+        return None if serves(held, entry) else joined(entry, held)
+
+    def _fetch(self, entry: Entry) -> None:
         place = staging(self.folder, entry)
         place.mkdir(parents=True, exist_ok=True)
-        with only_one(place):
-            # Another process may have brought it since the plan was made.
-            if entry.replaces or not self.archive.has(offer.collection, offer.item_id):
-                files = {key: self._band(entry, key, place) for key in offer.bands}
-                self._add(entry, files)
-            shutil.rmtree(place, ignore_errors=True)
+        files = {key: self._band(entry, key, place) for key in entry.keys}
+        add(self.archive, entry, files)
+        shutil.rmtree(place, ignore_errors=True)
 
     def _band(self, entry: Entry, key: str, place: Path) -> BandFile:
+        offer = entry.needed
         if self.stop.is_set():
             raise SourceStopped(
                 "stopped; run again to go on · 已停止，重新运行即可继续",
-                href=shown(entry.offer.bands[key].href),
+                href=shown(offer.bands[key].href),
             )
-        band = _waiting(entry.offer, key, place) or self.source.fetch(
-            entry.offer, key, clip=entry.clip, folder=place
-        )
+        band = _waiting(offer, key, place)
+        if band is None:
+            band = self.source.fetch(offer, key, clip=entry.clip, folder=place)
+            _note(band.path)
         self.ticks.tick(key)
-        return replace(band, source=entry.offer.bands[key].origin)
+        return replace(band, source=offer.bands[key].origin)
 
-    def _add(self, entry: Entry, files: Mapping[str, BandFile]) -> None:
-        offer = entry.offer
-        properties = carried(offer, entry.clip)
-        span = _interval(properties)
-        self.archive.add_files(
-            collection=offer.collection,
-            item_id=offer.item_id,
-            acquired=None if span else offer.acquired,
-            interval=span,
-            geobox=_finest(files.values()),
-            files=files,
-            properties=properties,
-            footprint=offer.footprint,
-            replace=entry.replaces,
-        )
+
+@contextmanager
+def claimed(folder: Path, entry: Entry) -> Iterator[None]:
+    """Keep a scene from every other run, whatever part of it that one wants.
+
+    Raises
+    ------
+    SceneBusy
+        Another run has it.
+    """
+    offer = entry.offer
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with only_one(folder / f"{offer.collection}-{offer.item_id}"):
+            yield
+    except ProductBusy as exc:
+        raise SceneBusy(
+            f"another run (process {exc.pid}) is fetching {offer.item_id}: wait until "
+            f"it has ended, then run again · 进程 {exc.pid} 正在获取 {offer.item_id}，"
+            "请等其结束后重新运行",
+            href=offer.item_id,
+        ) from exc
+
+
+def add(archive: Archive, entry: Entry, files: Mapping[str, BandFile]) -> None:
+    """Take the finished bands of a scene into the archive."""
+    offer = entry.offer
+    properties = carried(offer, entry.clip)
+    span = _interval(properties)
+    archive.add_files(
+        collection=offer.collection,
+        item_id=offer.item_id,
+        acquired=None if span else offer.acquired,
+        interval=span,
+        geobox=_finest(files.values()),
+        files=files,
+        properties=properties,
+        footprint=offer.footprint,
+        replace=entry.replaces,
+    )
 
 
 def staging(folder: Path, entry: Entry) -> Path:
-    """Folder in which the bands of one scene wait; another clip waits elsewhere."""
+    """Folder in which the bands of one scene wait.
+
+    Another part of the scene, or a scene that its source describes otherwise by now,
+    waits elsewhere: bands of the two must not come together.
+    """
     offer = entry.offer
-    what = json.dumps([offer.source, offer.collection, offer.item_id, entry.clip])
-    return folder / f"{offer.item_id}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
+    bands = [asdict(band) for band in offer.bands.values()]
+    what = [offer.source, offer.collection, entry.clip, offer.properties, bands]
+    digest = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+    return folder / f"{offer.item_id}-{digest[:12]}"
 
 
-def _reason(job: Future[None]) -> str | None:
+def _reason(job: Future[bool]) -> str | None:
     """Why a scene did not come, None if it did; a full disk ends the whole run."""
     try:
         job.result()
     except (DiskFull, ArchiveFull):
         raise
-    except (IngestError, RasterError, OSError) as exc:
+    except (IngestError, RasterError) as exc:
         return str(exc)
+    except OSError as exc:
+        if exc.errno in FULL:
+            raise
+        return f"{exc}: check the folder of what is incoming · {exc}，请检查暂存目录"
     return None
 
 
 def _waiting(offer: SceneOffer, key: str, place: Path) -> BandFile | None:
-    """Give a band that a run before has finished: COGs are written whole or not."""
+    """Give a band that a run before has finished, if it is still as it was then."""
     path = place / f"{key}.tif"
-    if not path.exists():
+    note = _note_of(path)
+    if not path.exists() or not note.exists() or note.read_text() != sha256(path):
         return None
     try:
         with rasterio.open(path) as file:
@@ -221,6 +283,15 @@ def _waiting(offer: SceneOffer, key: str, place: Path) -> BandFile | None:
         scale=band.scale,
         offset=band.offset,
     )
+
+
+def _note(path: Path) -> None:
+    """Keep the checksum of a finished band beside it."""
+    replace_file(_note_of(path), sha256(path).encode())
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
 
 
 def _finest(files: Iterable[BandFile]) -> GeoBox:

@@ -14,10 +14,9 @@ from rasterio.errors import RasterioIOError
 from ingest.catalogue import (
     ItemDict,
     as_item,
-    item_content,
-    item_invalid,
     linked,
     listing_invalid,
+    stored_item,
 )
 from ingest.errors import ItemInvalid
 from ingest.storage import (
@@ -79,11 +78,7 @@ class _Item:
         return self.storage.href(self.key)
 
     def content(self) -> ItemDict:
-        try:
-            content = self.storage.read(self.key)
-        except OSError as exc:
-            raise item_invalid(self.href, str(exc)) from exc
-        return item_content(content, item_id=self.item_id, href=self.href)
+        return stored_item(self.storage, self.collection, self.item_id)
 
     def fault(self, problem: str, *, asset: str | None = None, href: str = "") -> Fault:
         href = href or self.href
@@ -133,12 +128,16 @@ def verify_archive(
         Object storage does not answer: what could not be read is not called broken.
     """
     ids = {name: storage.item_ids(name) for name in storage.collections()}
-    faults = list(_listing_faults(storage, ids))
+    faults: list[Fault] = []
     assets: list[_Asset] = []
     items = [_Item(storage, name, item_id) for name in ids for item_id in ids[name]]
     for described, found in storage.each(_item_faults, items):
         assets += described
         faults += found
+    broken = {fault.href for fault in faults if fault.asset is None}
+    # What cannot be read cannot be listed either: that is one fault, not two.
+    fit = {item.key for item in items if item.href not in broken}
+    faults += _listing_faults(storage, ids, fit)
     faults += _file_faults(assets, progress)
     return sorted(faults, key=lambda fault: fault.href)
 
@@ -169,18 +168,31 @@ def _beside(key: str, href: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(key), href))
 
 
-def _listing_faults(storage: Storage, ids: dict[str, list[str]]) -> Iterator[Fault]:
-    filled = [name for name in ids if ids[name]]
-    yield from _compare_links(
-        storage, CATALOG_FILE, "child", {collection_key(name) for name in filled}
-    )
+def _listing_faults(
+    storage: Storage, ids: dict[str, list[str]], fit: set[str]
+) -> Iterator[Fault]:
+    """Compare listings with what is there and, in `fit`, can be listed."""
+    present = {name: {item_key(name, each) for each in ids[name]} for name in ids}
+    # A listing can be the only witness of a collection whose items are all gone.
+    filled = [n for n in ids if present[n] & fit or _is_there(storage, n)]
+    children = {collection_key(name) for name in filled}
+    yield from _compare_links(storage, CATALOG_FILE, "child", children, children)
     for name in filled:
-        present = {item_key(name, item_id) for item_id in ids[name]}
-        yield from _compare_links(storage, collection_key(name), "item", present)
+        items = present[name]
+        listing = collection_key(name)
+        yield from _compare_links(storage, listing, "item", items, items & fit)
+
+
+def _is_there(storage: Storage, collection: str) -> bool:
+    try:
+        storage.size(collection_key(collection))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _compare_links(
-    storage: Storage, listing: str, rel: str, present: set[str]
+    storage: Storage, listing: str, rel: str, present: set[str], fit: set[str]
 ) -> Iterator[Fault]:
     href = storage.href(listing)
     try:
@@ -192,7 +204,7 @@ def _compare_links(
     for key in listed - present:
         problem = f"listed in {name} but missing · 目录中有, 但文件缺失"
         yield _listing_fault(storage, key, problem)
-    for key in present - listed:
+    for key in fit - listed:
         problem = f"not listed in {name}: refresh the links · 未列入目录"
         yield _listing_fault(storage, key, problem)
 

@@ -1,6 +1,6 @@
 """What of the scenes of a county and a season is there."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -19,6 +19,7 @@ def county_completeness(
     services: UseServices,
     county: Annotated[str, Query(description="GB/T 2260 code, six digits")],
     year: Annotated[int, Query(ge=1972, le=2200)],
+    mission: Annotated[Literal["sentinel-2", "landsat", "hls"], Query()] = "sentinel-2",
 ) -> schemas.Completeness:
     """Return expected, present and missing scenes and the clear share of each dekad.
 
@@ -33,7 +34,9 @@ def county_completeness(
     ]
     searches = read_searches(services.searches) if services.searches else []
     start, end = season_window(year)
-    rows = completeness(items, searches, found.geometry, start=start, end=end)
+    rows = completeness(
+        items, searches, found.geometry, start=start, end=end, mission=mission
+    )
     return schemas.Completeness(
         county=county,
         name_zh=found.name_zh,

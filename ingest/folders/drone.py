@@ -1,13 +1,17 @@
 """An orthomosaic of a drone: one GeoTIFF whose bands and time its maker may not name.
 
 Nothing is assumed of the numbers: without a scale in the file they have none, and the
-scene says ``heitu:calibrated: false``.
+scene says ``heitu:calibrated: false``. TIFFTAG_DATETIME knows no time zone (TIFF 6.0,
+DateTime); drones write local time there, which is read as China Standard Time, UTC+8.
+
+A name such as ``ortho.tif`` belongs to many flights, so the id is the name, the time in
+UTC and 8 digits of the content: ``ortho-20250601T023000-1a2b3c4d``.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,6 +45,7 @@ COLOURS = {
     ColorInterp.blue: "blue",
 }
 TIME_TAG = "TIFFTAG_DATETIME"
+CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
 # A type that holds every number of another and one more, which then means no data.
 WIDER: dict[str, tuple[str, float]] = {
     "uint8": ("int16", -32768),
@@ -195,11 +200,12 @@ class _Reading:
 
     def offer(self) -> SceneOffer:
         bands = self._bands()
+        acquired = self.acquired or self._stamped()
         return SceneOffer(
             source=SOURCE,
             collection=COLLECTION,
-            item_id=checked_id(self.title),
-            acquired=self.acquired or self._stamped(),
+            item_id=self._id(acquired),
+            acquired=acquired,
             footprint=footprint(self.header.grid),
             bands=bands,
             properties={
@@ -208,11 +214,15 @@ class _Reading:
             },
         )
 
+    def _id(self, acquired: datetime) -> str:
+        time = f"{acquired.astimezone(UTC):%Y%m%dT%H%M%S}"
+        digest = self.files.digest(self.name)[:8]
+        return checked_id(f"{checked_id(self.title)}-{time}-{digest}")
+
     def _stamped(self) -> datetime:
         stamp = self.header.tags.get(TIME_TAG, "")
         try:
-            # The tag knows no time zone; TIFF 6.0, DateTime.
-            return datetime.strptime(stamp, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+            local = datetime.strptime(stamp, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007
         except ValueError as exc:
             raise invalid(
                 self.title,
@@ -221,6 +231,7 @@ class _Reading:
                 f"{stamp or 'missing'}); give the time of the flight (acquired)",
                 "没有拍摄时间，请指定飞行时间（acquired）",
             ) from exc
+        return local.replace(tzinfo=CHINA_STANDARD_TIME)
 
     def _bands(self) -> dict[str, BandOffer]:
         bands: dict[str, BandOffer] = {}

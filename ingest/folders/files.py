@@ -4,6 +4,7 @@ Nothing is unpacked: GDAL reads pixels inside a zip or an uncompressed tar by th
 place in it, and metadata are small enough to be read whole.
 """
 
+import hashlib
 import os
 import re
 import tarfile
@@ -11,10 +12,12 @@ import zipfile
 import zlib
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 from ingest.folders.errors import FolderMissing, ProductInvalid
 
@@ -99,18 +102,47 @@ class Files:
             problem = "is missing" if size is None else f"has {size} bytes"
             raise _damaged(self.href(name), name, problem)
         try:
-            return self._content(name)
+            with self._opened(name) as file:
+                return file.read()
         except DAMAGED as exc:
             raise _damaged(self.href(name), name, f"cannot be read ({exc})") from exc
 
-    def _content(self, name: str) -> bytes:
+    def digest(self, name: str) -> str:
+        """Tell a file of pixels from others without reading all of it.
+
+        Returns
+        -------
+        str
+            SHA-256, hexadecimal, of its size in bytes as decimal digits, its first and
+            its last MiB.
+
+        Raises
+        ------
+        ProductInvalid
+            It cannot be read.
+        """
+        size = self.sizes[name]
+        found = hashlib.sha256(b"%d" % size)
+        try:
+            with self._opened(name) as file:
+                found.update(file.read(PIECE))
+                file.seek(max(size - PIECE, 0))
+                found.update(file.read(PIECE))
+        except DAMAGED as exc:
+            raise _damaged(self.href(name), name, f"cannot be read ({exc})") from exc
+        return found.hexdigest()
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
         if self.scheme == "/vsizip/":
-            with zipfile.ZipFile(self.root) as archive:
-                return archive.read(name)
-        if self.scheme == "/vsitar/":
+            with zipfile.ZipFile(self.root) as packed, packed.open(name) as file:
+                yield file
+        elif self.scheme == "/vsitar/":
             with tarfile.open(self.root, "r:") as archive:
-                return _member(archive, name)
-        return Path(self.href(name)).read_bytes()
+                yield _member(archive, name)
+        else:
+            with Path(self.href(name)).open("rb") as file:
+                yield file
 
 
 def listing(path: Path) -> tuple[list[Files], list[ProductInvalid]]:
@@ -212,11 +244,11 @@ def _container(path: Path) -> Files:
     return Files(path, kept, scheme)
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     # GDAL takes the "./" away that tar can write before a name, tarfile does not.
     names = set(archive.getnames())
     file = archive.extractfile(name if name in names else f"./{name}")
-    return b"" if file is None else file.read()
+    return BytesIO() if file is None else file
 
 
 def _not_listed(error: OSError) -> None:

@@ -81,8 +81,8 @@ def checked_id(name: str) -> str:
         name,
         name,
         "this name cannot be an id in the archive: rename it with letters, digits, "
-        "'.', '_' and '-'",
-        "该名称不能作为影像编号，请改用字母、数字和 . _ - 命名",
+        "'.', '_' and '-', up to 200 characters",
+        "该名称不能作为影像编号，请改用字母、数字和 . _ - 命名，不超过 200 个字符",
     )
 
 

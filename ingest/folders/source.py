@@ -77,7 +77,8 @@ class FolderSource:
     def search(self, wanted: Wanted) -> Found:
         """Find all products of a place and time.
 
-        Of a product that lies there twice, say packed and unpacked, one is offered.
+        Of a product that lies there twice, say packed and unpacked, one is offered; a
+        second one of the same id but another time or other sizes is refused.
         One that cannot be read is refused unless its name tells another day. Files
         that belong to no product are counted in the log.
 
@@ -185,6 +186,7 @@ class _Answer:
     def __init__(self, wanted: Wanted, refused: list[Refused]) -> None:
         self.wanted = wanted
         self.refused = refused
+        self.others: list[Refused] = []
         self.offers: dict[tuple[str, str], SceneOffer] = {}
         self.cloudy: dict[tuple[str, str], SceneOffer] = {}
 
@@ -201,9 +203,10 @@ class _Answer:
     def found(self) -> Found:
         """Give all, in order; a bad copy of what a good one offers does not count."""
         good = {offer.item_id for offer in self.offers.values()}
+        bad = [one for one in self.refused if one.item_id not in good]
         return Found(
             offers=tuple(sorted(self.offers.values(), key=_by_time)),
-            refused=tuple(one for one in self.refused if one.item_id not in good),
+            refused=(*bad, *self.others),
             cloudy=tuple(sorted(self.cloudy.values(), key=_by_time)),
         )
 
@@ -213,11 +216,37 @@ class _Answer:
             self.cloudy.setdefault(key, offer)
             return
         there = _present(offer, self.wanted.bands)
-        if self.offers.setdefault(key, there) != there:
+        first = self.offers.setdefault(key, there)
+        if not _same(first, there):
+            self.others.append(Refused(offer.item_id, _other(first, there)))
+        elif first != there:
             logger.info("%s lies there more than once", offer.item_id)
 
     def _concerns(self, day: date | None) -> bool:
         return day is None or self.wanted.start <= day <= self.wanted.end
+
+
+def _same(first: SceneOffer, second: SceneOffer) -> bool:
+    """Whether two products of one id can be copies of each other."""
+    both = first.bands.keys() & second.bands.keys()
+    return first.acquired == second.acquired and all(
+        first.bands[key].size == second.bands[key].size for key in both
+    )
+
+
+def _other(first: SceneOffer, second: SceneOffer) -> str:
+    used, left = (
+        min(band.href for band in one.bands.values()) for one in (first, second)
+    )
+    error = invalid(
+        second.item_id,
+        left,
+        f"has the id of {used}, but another time or other sizes, so that only that one "
+        "is brought in; keep the right one of the two in the folder",
+        f"编号与 {used} 相同，但时间或文件大小不同，因此未导入，请在目录中只保留正确的"
+        "一个",
+    )
+    return str(error)
 
 
 def _by_time(offer: SceneOffer) -> tuple[datetime, str]:

@@ -31,7 +31,12 @@ from ingest.sentinel_hub.errors import (
     HubRequestRefused,
 )
 from ingest.sentinel_hub.settings import HubSettings, Patience
-from ingest.source_errors import SourceCutOff, SourceError, SourceUnreachable
+from ingest.source_errors import (
+    SourceCutOff,
+    SourceError,
+    SourceStopped,
+    SourceUnreachable,
+)
 
 __all__ = ["HubClient", "Line"]
 
@@ -81,6 +86,8 @@ class Line:
         ------
         SourceUnreachable, SourceCutOff, HubFailing, HubRateLimited
             The last failure, when there were too many or the wait is too long.
+        SourceStopped
+            A run that is being ended.
         """
         failures = refusals = 0
         put_off = 0.0
@@ -100,7 +107,7 @@ class Line:
                 failures += 1
                 if failures >= self.patience.tries:
                     raise
-                self.patience.sleep(self.patience.wait_after(failures))
+                self._rest(self.patience.wait_after(failures))
 
     def _close(self, seconds: float) -> None:
         # The limit is the account's, so that every thread waits.
@@ -110,7 +117,19 @@ class Line:
 
     def _wait(self) -> None:
         while (left := self._open_at - self.patience.clock()) > 0:
-            self.patience.sleep(left)
+            self._rest(left)
+        self._go_on()
+
+    def _rest(self, seconds: float) -> None:
+        self.patience.stop.wait(seconds)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.patience.stop.is_set():
+            raise SourceStopped(
+                "stopped; run again to go on · 已停止，重新运行即可继续",
+                href=self.settings.service,
+            )
 
 
 class _Session(SentinelHubSession):

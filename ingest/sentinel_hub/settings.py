@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -135,16 +136,18 @@ class Patience:
         (status 429, ``Retry-After``); beyond, it is an error.
     timeout : float
         Seconds to wait for a connection, and for each part of an answer.
-    sleep, clock : callable
-        Waiting, and a clock in seconds that nobody sets: tokens and waits are measured
-        by it, so that a wrong date of this computer does no harm.
+    stop : Event
+        Once set, nobody waits or asks any more: a run is being ended.
+    clock : callable
+        In seconds, and set by nobody: tokens and waits are measured by it, so that a
+        wrong date of this computer does no harm.
     """
 
     tries: int = 5
     first_wait: float = 1.0
     longest_wait: float = 300.0
     timeout: float = 120.0
-    sleep: Callable[[float], None] = time.sleep
+    stop: Event = field(default_factory=Event)
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:

@@ -110,9 +110,17 @@ class TokenSigner:
 
 
 def signer_of(
-    provider: Provider, *, collection: str, web: Web, credentials: Credentials | None
+    provider: Provider,
+    *,
+    collection: str,
+    web: Web,
+    credentials: Credentials | None,
+    settings: tuple[str, ...] = (),
 ) -> Signer:
-    """Give what signs requests for the files of a collection."""
+    """Give what signs requests for the files of a collection.
+
+    `settings` are the names under which credentials are set, for messages.
+    """
     if provider.access == "open":
         return Unsigned()
     if provider.access == "sas":
@@ -121,7 +129,7 @@ def signer_of(
             lambda: sas_token(web, url), _in_query, secured=provider.secured
         )
     return TokenSigner(
-        lambda: account_token(web, provider, credentials),
+        lambda: account_token(web, provider, credentials, settings),
         _in_header,
         secured=provider.secured,
     )
@@ -145,7 +153,10 @@ def sas_token(web: Web, url: str) -> Token:
 
 
 def account_token(
-    web: Web, provider: Provider, credentials: Credentials | None
+    web: Web,
+    provider: Provider,
+    credentials: Credentials | None,
+    settings: tuple[str, ...] = (),
 ) -> Token:
     """Get an access token for an account (OAuth 2.0, RFC 6749, 4.3).
 
@@ -157,7 +168,7 @@ def account_token(
     """
     url = provider.token_url
     if credentials is None:
-        raise _no_account(provider, "no user and password are set")
+        raise _no_account(provider, "no user and password are set", settings)
     form = {
         "grant_type": "password",
         "client_id": "cdse-public",
@@ -167,20 +178,23 @@ def account_token(
     try:
         answer, _ = _ask(web, "POST", url, form=form)
     except ApiRefuses as exc:
-        raise _no_account(provider, f"those set are refused ({exc.status})") from exc
+        problem = f"those set are refused ({exc.status})"
+        raise _no_account(provider, problem, settings) from exc
     text, life = answer.get("access_token"), answer.get("expires_in")
     if not isinstance(text, str) or not isinstance(life, int | float) or life <= 0:
         raise invalid(url, "holds no token with an end")
     return Token(text, float(life))
 
 
-def _no_account(provider: Provider, problem: str) -> SourceDenied:
-    name = shown(provider.token_url)
+def _no_account(
+    provider: Provider, problem: str, settings: tuple[str, ...]
+) -> SourceDenied:
+    named = f"（{'、'.join(settings)}）" if settings else ""
     return SourceDenied(
         f"the files of {provider.name} need user and password of an account, and "
-        f"{problem}: set them · {provider.name} 的文件需要登录，"
-        "请设置正确的用户名和密码",
-        href=name,
+        f"{problem}: set {' and '.join(settings) or 'them'}"
+        f" · {provider.name} 的文件需要登录，请设置正确的用户名和密码{named}",
+        href=shown(provider.token_url),
     )
 
 

@@ -1,11 +1,14 @@
 """Bands of an item: where they lie, and what their numbers mean."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import pystac
 
 from ingest.offer import BandOffer
+from ingest.stac_api.address import is_web_address, shown_address
 from ingest.stac_api.errors import ItemUnusable
 from ingest.stac_api.items import unusable
 from raster.calibration import calibration_of, raster_value
@@ -20,6 +23,7 @@ __all__ = [
     "describe",
     "mission_bands",
     "state_offset",
+    "stated_nodata",
     "web_href",
 ]
 
@@ -66,13 +70,13 @@ def mission_bands(
 def _band(item: pystac.Item, mission: Mission, letter: str, *, href: Href) -> BandOffer:
     asset = asset_of(item, mission.bands[letter], band=letter)
     meaning = calibration_of(item, mission, letter)
-    stated = raster_value(asset, "nodata")
     key = _key_of(item, asset)
+    dtype = "int16" if mission.nodata < 0 else "uint16"
     return describe(
         item,
         key,
         name=_archive_key(mission, letter, key),
-        nodata=mission.nodata if stated is None else stated,
+        nodata=stated_nodata(item, key, usual=mission.nodata, dtype=dtype),
         scale=meaning.scale,
         offset=meaning.offset,
         href=href,
@@ -100,8 +104,48 @@ def describe(
         offset=offset,
         size=size if isinstance(size, int) and size > 0 else None,
         checksum=checksum if isinstance(checksum, str) else None,
-        resolution=_resolution(item, asset),
+        resolution=_resolution(item, key),
     )
+
+
+def stated_nodata(item: pystac.Item, key: str, *, usual: float, dtype: str) -> float:
+    """Give the number that is no measurement, `usual` where the item is silent.
+
+    Raises
+    ------
+    ItemUnusable
+        It is no number, or none that a file of this type can hold.
+    """
+    asset = item.assets[key]
+    for said in _nodata_fields(asset):
+        if said is not None and not _holds(dtype, said):
+            raise unusable(
+                item.id,
+                f"has its asset {key} of {dtype} with nodata {said!r}",
+                f"的 {key}（{dtype}）nodata 值 {said!r} 无效",
+            )
+    stated = raster_value(asset, "nodata")
+    return usual if stated is None else stated
+
+
+def _nodata_fields(asset: pystac.Asset) -> list[object]:
+    """All that an asset says of nodata, where `raster_value` looks for it."""
+    fields = asset.extra_fields
+    lists = [fields.get("bands"), fields.get("raster:bands")]
+    first = [one[0] for one in lists if isinstance(one, list) and one]
+    bands = [one.get("nodata") for one in first if isinstance(one, Mapping)]
+    return [fields.get("nodata"), *bands]
+
+
+def _holds(dtype: str, value: object) -> bool:
+    if np.dtype(dtype).kind == "f" and value == "nan":
+        return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if np.dtype(dtype).kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= value <= limits.max and value == int(value))
 
 
 def check_baseline(item: pystac.Item) -> tuple[int, ...]:
@@ -151,17 +195,21 @@ def web_href(item: pystac.Item, key: str) -> str:
         It is of another kind, such as the ``s3://`` of a bucket whose reader pays.
     """
     asset = item.assets[key]
-    return checked_href(item, key, asset.get_absolute_href() or asset.href)
+    try:
+        href = asset.get_absolute_href() or asset.href
+    except ValueError:
+        href = asset.href
+    return checked_href(item, key, href)
 
 
 def checked_href(item: pystac.Item, key: str, href: object) -> str:
     """Refuse an address that cannot be read over HTTP; errors as `web_href`."""
-    if isinstance(href, str) and href.startswith(("https://", "http://")):
+    if isinstance(href, str) and is_web_address(href):
         return href
     raise unusable(
         item.id,
-        f"has its asset {key} at {href}, which cannot be read over HTTP",
-        f"的 {key} 位于 {href}，无法通过 HTTP 读取",
+        f"has its asset {key} at {shown_address(href)}, which cannot be read over HTTP",
+        f"的 {key} 位于 {shown_address(href)}，无法通过 HTTP 读取",
     )
 
 
@@ -175,14 +223,25 @@ def _archive_key(mission: Mission, letter: str, key: str) -> str:
     return mission.bands[letter][0] if mission is SENTINEL_2 else key
 
 
-def _resolution(item: pystac.Item, asset: pystac.Asset) -> float | None:
+def _resolution(item: pystac.Item, key: str) -> float | None:
     """Pixel size in metres, from where the STAC extensions put it."""
+    asset = item.assets[key]
     fields: Mapping[str, Any] = asset.extra_fields
     transform = fields.get("proj:transform")
     if isinstance(transform, list | tuple) and transform:
+        if not all(map(_is_finite, transform)):
+            raise unusable(
+                item.id,
+                f"has its asset {key} with proj:transform {transform}",
+                f"的 {key} proj:transform {transform} 无效",
+            )
         return abs(float(transform[0]))
     stated = raster_value(asset, "spatial_resolution")
     for value in (stated, fields.get("gsd"), item.properties.get("gsd")):
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and _is_finite(value):
             return float(value)
     return None
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

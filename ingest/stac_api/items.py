@@ -16,12 +16,23 @@ from shapely.geometry import MultiPolygon, Polygon, shape
 
 from ingest.offer import BandOffer, SceneOffer
 from ingest.stac_api.errors import ItemUnusable
+from ingest.stac_api.grids import grids_of, reaches_out
 
 __all__ = ["footprint_of", "interval_of", "offer_of", "read_item", "unusable"]
 
 # Degrees. Providers draw a bbox around the pixels and the geometry around those that
 # hold data; a neighbouring tile of Sentinel-2 is 0.9 degrees away.
 _BBOX_SLACK: Final = 0.5
+
+# pystac has two trees of errors.
+_NO_ITEM: Final = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pystac.STACError,
+    pystac.STACTypeError,
+)
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -48,7 +59,7 @@ def read_item(feature: object) -> pystac.Item:
         )
     try:
         return pystac.Item.from_dict(dict(feature))  # type: ignore[call-overload]
-    except (AttributeError, KeyError, TypeError, ValueError, pystac.STACError) as exc:
+    except _NO_ITEM as exc:
         raise unusable(
             item_id,
             f"is no STAC item with a date ({type(exc).__name__}: {exc})",
@@ -89,7 +100,8 @@ def footprint_of(item: pystac.Item) -> Polygon | MultiPolygon:
     ------
     ItemUnusable
         It is missing, no area, broken, outside the range of degrees, crosses the
-        antimeridian without being cut there (RFC 7946, 3.1.9), or contradicts the bbox.
+        antimeridian without being cut there (RFC 7946, 3.1.9), or contradicts the bbox
+        or the grid of the pixels.
     """
     if item.geometry is None:
         raise unusable(item.id, "has no geometry", "没有 geometry")
@@ -106,8 +118,16 @@ def footprint_of(item: pystac.Item) -> Polygon | MultiPolygon:
         raise unusable(
             item.id,
             f"has bbox {list(item.bbox)} and a geometry within "
-            f"{[round(side, 3) for side in outline.bounds]}, which contradict",
+            f"{_rounded(outline.bounds)}, which contradict",
             "的 bbox 与 geometry 矛盾",
+        )
+    grids = grids_of(item)
+    if grids and all(reaches_out(outline, grid) for grid in grids):
+        raise unusable(
+            item.id,
+            f"has a geometry within {_rounded(outline.bounds)} and pixels within "
+            f"{_rounded(min(grids))}, which contradict",
+            "的 geometry 与像元网格矛盾",
         )
     return outline
 
@@ -168,6 +188,10 @@ def _fault(outline: shapely.Geometry) -> str | None:
     if any(_width(part.bounds) > 180 for part in shapely.get_parts(outline)):
         return "goes round the world: it is not cut at the antimeridian"
     return None
+
+
+def _rounded(bounds: Iterable[float]) -> list[float]:
+    return [round(side, 3) for side in bounds]
 
 
 def _width(bounds: Iterable[float]) -> float:

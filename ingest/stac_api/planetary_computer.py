@@ -11,7 +11,13 @@ from typing import Final
 import pystac
 
 from ingest.offer import BandOffer, SceneOffer
-from ingest.stac_api.bands import describe, mission_bands, state_offset, web_href
+from ingest.stac_api.bands import (
+    describe,
+    mission_bands,
+    state_offset,
+    stated_nodata,
+    web_href,
+)
 from ingest.stac_api.items import offer_of, unusable
 from ingest.stac_api.provider import Provider
 from raster.calibration import raster_value
@@ -81,12 +87,11 @@ def _radar(item: pystac.Item) -> dict[str, BandOffer]:
     asset_of(item, ("vv",))
     bands: dict[str, BandOffer] = {}
     for key in item.assets.keys() & {"vv", "vh"}:
-        stated = raster_value(item.assets[key], "nodata")
         bands[key] = describe(
             item,
             key,
             name=key,
-            nodata=_RTC_NODATA if stated is None else stated,
+            nodata=stated_nodata(item, key, usual=_RTC_NODATA, dtype="float32"),
             scale=1.0,
             offset=0.0,
             href=_unsigned,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Final
 
 import pystac
 
@@ -12,14 +13,18 @@ from ingest.fetch import fetch_band
 from ingest.http import Signer, Web
 from ingest.offer import Bounds, Found, Refused, SceneOffer, Wanted
 from ingest.stac_api.access import Credentials, signer_of
+from ingest.stac_api.address import is_web_address, shown_address
 from ingest.stac_api.errors import ItemUnusable, WantedInvalid
-from ingest.stac_api.items import footprint_of, interval_of, read_item
+from ingest.stac_api.items import footprint_of, interval_of, read_item, unusable
 from ingest.stac_api.outline import outline
 from ingest.stac_api.provider import Provider
 from ingest.stac_api.search import Answer, Catalogue
 from raster.errors import AssetMissing, OffsetUnknown
 
 __all__ = ["StacFound", "StacSource"]
+
+# Scenes beside the place that a note names; the archive keeps the note.
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,15 @@ class StacSource:
         One of the provider's; its first if left out.
     credentials : Credentials, optional
         For providers whose files are for registered users.
+    settings : tuple of str, optional
+        Names under which those are set, for the message of what is missing.
     web : Web, optional
         Connections and patience.
 
     Raises
     ------
     WantedInvalid
-        The provider has no such collection.
+        The provider has no such collection, or the address is none of the web.
     """
 
     def __init__(
@@ -64,12 +71,20 @@ class StacSource:
         url: str | None = None,
         collection: str | None = None,
         credentials: Credentials | None = None,
+        settings: tuple[str, ...] = (),
         web: Web | None = None,
     ) -> None:
         self.provider = provider
         self.url = (url or provider.url).rstrip("/")
         self.collection = collection or next(iter(provider.collections))
         self.web = web or Web()
+        if not is_web_address(self.url):
+            name = shown_address(self.url)
+            raise WantedInvalid(
+                f"{name} is no address of a STAC API: give one that begins with "
+                f"https:// or http:// · {name} 不是 STAC API 地址，请给出以 https:// "
+                "或 http:// 开头的地址"
+            )
         if self.collection not in provider.collections:
             known = ", ".join(provider.collections)
             raise WantedInvalid(
@@ -82,6 +97,7 @@ class StacSource:
             collection=self.collection,
             web=self.web,
             credentials=credentials,
+            settings=settings,
         )
 
     @property
@@ -143,7 +159,7 @@ class StacSource:
     def _sorted(self, wanted: Wanted, answer: Answer) -> StacFound:
         offers: list[SceneOffer] = []
         refused: list[Refused] = []
-        beside = 0
+        beside: list[str] = []
         for (_, item_id), feature in answer.items.items():
             try:
                 offer = self._offer(wanted, feature)
@@ -151,7 +167,7 @@ class StacSource:
                 refused.append(Refused(item_id, str(exc)))
                 continue
             if offer is None:
-                beside += 1
+                beside.append(item_id)
             else:
                 offers.append(offer)
         clear, cloudy = _by_cloud(offers, wanted.max_cloud)
@@ -159,13 +175,19 @@ class StacSource:
             offers=tuple(sorted(clear, key=_by_time)),
             refused=tuple(sorted(refused, key=lambda one: one.item_id)),
             cloudy=tuple(sorted(cloudy, key=_by_time)),
-            notes=_notes(answer, beside),
-            beside=beside,
+            notes=_notes(answer, sorted(beside)),
+            beside=len(beside),
         )
 
     def _offer(self, wanted: Wanted, feature: object) -> SceneOffer | None:
         """Read an item; None if it lies beside what is wanted."""
         item = read_item(feature)
+        if item.collection_id != self.collection:
+            raise unusable(
+                item.id,
+                f"is of collection {item.collection_id}, not of {self.collection}",
+                f"属于影像集 {item.collection_id}，而非所检索的 {self.collection}",
+            )
         if not self._is_wanted(wanted, item):
             return None
         return self.provider.offer(item, wanted.bands)
@@ -174,12 +196,8 @@ class StacSource:
         first, last = interval_of(item)
         start = datetime.combine(wanted.start, time.min, UTC)
         end = datetime.combine(wanted.end, time.max, UTC)
-        return (
-            item.collection_id == self.collection
-            and first <= end
-            and last >= start
-            and bool(footprint_of(item).intersects(wanted.where))
-        )
+        in_time = first <= end and last >= start
+        return in_time and bool(footprint_of(item).intersects(wanted.where))
 
 
 def _by_cloud(
@@ -197,7 +215,7 @@ def _by_time(offer: SceneOffer) -> tuple[datetime, str]:
     return offer.acquired, offer.item_id
 
 
-def _notes(answer: Answer, beside: int) -> tuple[str, ...]:
+def _notes(answer: Answer, beside: Sequence[str]) -> tuple[str, ...]:
     number = len(answer.items)
     counted = (
         f"{number} scenes, as the server counts · 共 {number} 景，与服务器计数一致"
@@ -213,8 +231,11 @@ def _notes(answer: Answer, beside: int) -> tuple[str, ...]:
             f" · {answer.repeated} 景重复出现，只计一次"
         )
     if beside:
+        named, rest = ", ".join(beside[:_NAMED]), len(beside) - _NAMED
         notes.append(
-            f"{beside} scenes beside the place or time were left out"
-            f" · {beside} 景不在检索范围或时段内，未采用"
+            f"{len(beside)} scenes beside the place or time were left out: {named}"
+            + (f" and {rest} more" if rest > 0 else "")
+            + f" · {len(beside)} 景不在检索范围或时段内，未采用：{named}"
+            + (f" 等，另有 {rest} 景" if rest > 0 else "")
         )
     return tuple(notes)

@@ -35,7 +35,8 @@ def test_dekads_that_were_searched_say_what_is_missing(
     wanted = Wanted(EVERYWHERE, date(2031, 6, 1), date(2031, 6, 30))
     found = Found((_offer("one", datetime(2031, 6, 5, 3, tzinfo=UTC)),))
     later = datetime(2032, 1, 1, tzinfo=UTC)
-    record_search(tmp_path, "earth-search", wanted, found, now=later)
+    name = "sentinel-2-c1-l2a"
+    record_search(tmp_path, "es", wanted, found, collection=name, now=later)
     app = create_app(store=filled_store, archive=own_archive, searches=tmp_path)
     answer = TestClient(app).get(f"/completeness?county={COUNTY}&year=2031").json()
     dekads = {row["start"]: row for row in answer["dekads"]}

@@ -81,6 +81,16 @@ def test_a_second_run_does_nothing(server: StandIn, tmp_path: Path) -> None:
     assert server.bytes_sent == sent
 
 
+def test_a_season_without_scenes_is_not_called_complete(
+    server: StandIn, tmp_path: Path
+) -> None:
+    result = _scenes(server, tmp_path, "--cloud", 1)
+    assert "every scene has more cloud than --cloud allows" in result.output
+    server.api.items.clear()
+    result = _scenes(server, tmp_path)
+    assert result.exit_code != 0 or "nothing there" in result.output
+
+
 def test_what_is_missing_is_named_and_the_exit_code_tells(
     server: StandIn, tmp_path: Path
 ) -> None:
@@ -182,4 +192,4 @@ def test_sentinel_hub_asks_for_credentials(tmp_path: Path) -> None:
 def test_a_folder_without_products_brings_nothing(tmp_path: Path) -> None:
     (tmp_path / "products").mkdir()
     result = _heitu("ingest", "folder", tmp_path / "products", "--data", tmp_path)
-    assert "nothing to come" in result.output
+    assert "nothing there" in result.output

@@ -324,3 +324,18 @@ def test_verifying_is_no_part_of_the_run(data: Path) -> None:
     assert len(lineages) == 1
     assert "heitu:verified" not in looked.properties()
     assert trusted.properties()["heitu:verified"] is False
+
+
+def test_a_collection_of_features_is_the_area_of_its_polygons(tmp_path: Path) -> None:
+    # As QGIS and geojson.io write a drawn field.
+    polygon = shapely.geometry.mapping(shapely.box(125.1, 42.9, 125.2, 43.0))
+    point = {"type": "Point", "coordinates": [120, 40]}
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": geometry}
+        for geometry in (polygon, point)
+    ]
+    path = tmp_path / "field.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    place = place_of_field(path)
+    assert place.bounds == (125.1, 42.9, 125.2, 43.0)
+    assert place.geometry.geom_type == "Polygon"

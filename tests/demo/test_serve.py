@@ -9,11 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,10 +50,16 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(demo: Demo) -> Iterator[Served]:
+    with _serving(demo.data) as running:
+        yield running
+
+
+@contextmanager
+def _serving(data: Path) -> Iterator[Served]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", "from api.cli import main; main()", "serve"),
-            *("--data", str(demo.data), "--port", "0", "--mqtt-port", "0"),
+            *("--data", str(data), "--port", "0", "--mqtt-port", "0"),
         ],
         stderr=subprocess.PIPE,
         text=True,
@@ -172,3 +181,13 @@ def _tile_url(tilejson: dict[str, Any], *, lon: float, lat: float, zoom: int) ->
     y = floor((1 - asinh(tan(radians(lat))) / pi) / 2 * side)
     template: str = tilejson["tiles"][0]
     return template.format(z=zoom, x=x, y=y)
+
+
+def test_a_folder_that_never_saw_the_demo_has_its_counties() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="heitu-serve-") as folder,
+        _serving(Path(folder)) as fresh,
+    ):
+        assert len(fresh.json("counties")["features"]) == 60
+        coverage = fresh.json("completeness?county=220184&year=2025")
+        assert {row["expected"] for row in coverage["dekads"]} == {None}

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from tests.ingest.builders import (
     red_band,
     utm_grid,
 )
+from tests.ingest.wording import english
 
 
 @pytest.fixture(params=["folder", "objects"])
@@ -301,8 +303,9 @@ def test_product_covers_its_calendar_year(archive: Archive) -> None:
 
 @pytest.mark.parametrize("year", [None, "2025", 25])
 def test_product_without_a_year_is_refused(archive: Archive, year: object) -> None:
-    with pytest.raises(PropertyInvalid, match="heitu:year"):
+    with pytest.raises(PropertyInvalid, match="heitu:year") as caught:
         _product(archive, value=1, year=year)
+    english(str(caught.value))
 
 
 @pytest.mark.parametrize("name", ["../one", "", ".hidden", "a/b", "a b", "-x"])
@@ -316,15 +319,23 @@ def test_names_that_could_leave_the_archive(archive: Archive, name: str) -> None
     assert archive.items("scenes") == []
 
 
+def test_name_longer_than_a_file_can_have(archive: Archive) -> None:
+    add(archive, "x" * 200)
+    with pytest.raises(NameInvalid, match="200 characters") as caught:
+        add(archive, "x" * 201)
+    english(str(caught.value))
+
+
 def test_naive_time_is_refused(on_disk: Archive) -> None:
-    with pytest.raises(PropertyInvalid, match="no timezone"):
+    with pytest.raises(PropertyInvalid, match="no timezone") as caught:
         add(on_disk, acquired=datetime(2025, 6, 1))  # noqa: DTZ001
+    english(str(caught.value))
     assert files_in(on_disk.root / "scenes") == []
 
 
 @pytest.mark.parametrize("cloud", [float("nan"), np.int64(3)])
 def test_property_json_cannot_hold(archive: Archive, cloud: object) -> None:
-    with pytest.raises(PropertyInvalid, match="plain numbers"):
+    with pytest.raises(PropertyInvalid, match="plain numbers") as caught:
         archive.add_scene(
             collection="scenes",
             item_id="one",
@@ -333,12 +344,14 @@ def test_property_json_cannot_hold(archive: Archive, cloud: object) -> None:
             bands={"B04": red_band()},
             properties={"eo:cloud_cover": cloud},
         )
+    english(str(caught.value))
     assert not archive.has("scenes", "one")
 
 
 def test_scene_without_bands_is_refused(archive: Archive) -> None:
-    with pytest.raises(BandInvalid, match="no bands"):
+    with pytest.raises(BandInvalid, match="no bands") as caught:
         add(archive, bands={})
+    english(str(caught.value))
 
 
 def test_band_that_does_not_fit_its_grid() -> None:
@@ -384,6 +397,8 @@ def test_leftovers_of_a_killed_process(on_disk: Archive) -> None:
     leftover.mkdir()
     (leftover / "B04.tif").write_bytes(b"half")
     (on_disk.root / ".part-catalog.json-0123").write_text("{")
+    for path in (leftover, on_disk.root / ".part-catalog.json-0123"):
+        os.utime(path, (0, 0))
     assert [item.id for item in on_disk.items("scenes")] == ["one"]
     assert on_disk.collections() == ["scenes"]
     on_disk.refresh_links()

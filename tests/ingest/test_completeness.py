@@ -11,9 +11,14 @@ import shapely
 
 from ingest.archive import Archive
 from ingest.completeness import DekadReport, completeness
-from ingest.offer import Wanted
+from ingest.offer import Found, Refused, Wanted
 from ingest.plan import make_plan
-from ingest.searches import SearchUnreadable, read_searches, record_search
+from ingest.searches import (
+    SearchUnreadable,
+    day_in,
+    read_searches,
+    record_search,
+)
 from ingest.transfer import carry_out
 from tests.ingest.small_world import (
     MIDDLE,
@@ -45,10 +50,19 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
+def _record(
+    folder: Path,
+    asked: Wanted,
+    found: Found,
+    *,
+    now: datetime = LATER,
+    collection: str = "sentinel-2-c1-l2a",
+) -> None:
+    record_search(folder, "earth-search", asked, found, collection=collection, now=now)
+
+
 def _search(server: StandIn, folder: Path, asked: Wanted) -> None:
-    record_search(
-        folder, "earth-search", asked, source(server).search(asked), now=LATER
-    )
+    _record(folder, asked, source(server).search(asked))
 
 
 def _fetch(
@@ -57,7 +71,7 @@ def _fetch(
     found = source(server).search(wanted(most=50))
     found = type(found)(offers=found.offers[:days])
     box = MIDDLE.bounds if clip else None
-    plan = make_plan(archive, "earth-search", found, clip=box, letters=("R",))
+    plan = make_plan(archive, "earth-search", found, clip=box, letters=("R", "N"))
     assert carry_out(plan, source(server), archive, folder=folder).failures == ()
 
 
@@ -128,7 +142,7 @@ def test_a_place_that_the_scene_reaches_in_part_is_held_as_far_as_it_does(
     asked = wanted(where=wider, most=50)
     _search(server, tmp_path / "s", asked)
     found = source(server).search(asked)
-    plan = make_plan(archive, "earth-search", found, clip=PLACE.bounds, letters=("R",))
+    plan = make_plan(archive, "earth-search", found, clip=PLACE.bounds, letters=())
     carry_out(plan, source(server), archive, folder=tmp_path / "in")
     searches = read_searches(tmp_path / "s")
     rows = completeness(_items(archive), searches, wider, **JUNE)
@@ -141,7 +155,7 @@ def test_a_search_before_the_end_of_a_dekad_does_not_speak_for_it(
     asked = wanted(most=50)
     found = source(server).search(asked)
     now = datetime(2025, 6, 25, tzinfo=UTC)
-    record_search(tmp_path / "s", "earth-search", asked, found, now=now)
+    _record(tmp_path / "s", asked, found, now=now)
     assert [row.expected for row in _june(archive, tmp_path / "s")] == [2, 0, None]
 
 
@@ -158,6 +172,60 @@ def test_a_scene_found_by_two_searches_counts_once(
     _search(server, tmp_path / "s", wanted(most=50))
     _search(server, tmp_path / "s", wanted(where=PLACE.buffer(0.5), most=50))
     assert [row.expected for row in _june(archive, tmp_path / "s")] == [2, 0, 1]
+
+
+def test_a_scene_that_was_refused_is_missing_in_its_dekad(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    asked = wanted(most=50)
+    refused = Refused("S2B_T51TXK_20250613T023552_L2A", "no offset · 无偏移")
+    _record(tmp_path / "s", asked, Found((), (refused,)))
+    assert [row.missing for row in _june(archive, tmp_path / "s")] == [
+        (),
+        (refused.item_id,),
+        (),
+    ]
+
+
+def test_a_search_of_another_collection_replaces_no_answer(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    _search(server, tmp_path / "s", wanted(most=50))
+    _record(tmp_path / "s", wanted(), Found(()), collection="sentinel-2-l2a")
+    assert [row.expected for row in _june(archive, tmp_path / "s")] == [2, 0, 1]
+
+
+def test_a_search_for_radar_says_nothing_of_optical_scenes(
+    archive: Archive, tmp_path: Path
+) -> None:
+    _record(tmp_path / "s", wanted(), Found(()), collection="sentinel-1-rtc")
+    assert [row.expected for row in _june(archive, tmp_path / "s")] == [None] * 3
+
+
+def test_a_scene_without_red_and_near_infrared_is_missing(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    asked = wanted(most=50)
+    _search(server, tmp_path / "s", asked)
+    found = source(server).search(asked)
+    plan = make_plan(archive, "earth-search", found, clip=None, letters=("S1",))
+    carry_out(plan, source(server), archive, folder=tmp_path / "in")
+    assert [row.present for row in _june(archive, tmp_path / "s")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [
+        ("S2B_MSIL2A_20260704T022601_N0511_R046_T51TXK_20260705T051258", (7, 4)),
+        ("LC09_L2SP_118029_20260703_20260705_02_T1", (7, 3)),
+        ("HLS.S30.T51TXJ.2026185T022601.v2.0", (7, 4)),
+        ("12345678", None),
+    ],
+)
+def test_the_day_of_a_scene_is_read_from_its_name(
+    name: str, day: tuple[int, int] | None
+) -> None:
+    assert day_in(name) == (date(2026, *day) if day else None)
 
 
 def test_the_same_question_replaces_its_older_answer(

@@ -12,7 +12,12 @@ from ingest.fetch import fetch_band
 from ingest.http import Web
 from ingest.multihash import agrees, multihash
 from ingest.offer import BandOffer
-from ingest.source_errors import ChecksumDiffers, ClipOutside, SourceUnreadable
+from ingest.source_errors import (
+    ChecksumDiffers,
+    ClipOutside,
+    SourceError,
+    SourceUnreadable,
+)
 from tests.ingest.rasters import LEFT, NAMES, TOP, degrees, numbers, pixels, write
 from tests.ingest.stac_api.server import StandIn
 from tests.ingest.test_http import Clock
@@ -114,6 +119,33 @@ def test_a_window_of_a_file_cut_off_at_its_source_is_an_error(
     with StandIn(tmp_path) as server, pytest.raises(SourceUnreadable):
         _fetch(_offer(server.file_url("cut.tif")), tmp_path, clip=clip)
     assert not (tmp_path / "B04.tif").exists()
+
+
+@pytest.mark.parametrize("cut", [1, 7, 16, 300, 700, 5000, 60_000])
+def test_a_run_after_one_that_was_cut_off_in_the_head_reads_true_pixels(
+    server: StandIn, tmp_path: Path, cut: int
+) -> None:
+    offer = _offer(server.file_url("COG.tif"))
+    clip = degrees(rows=(700, 900), columns=(600, 1000))
+    server.fail("/files/COG.tif", cut_after=cut)
+    server.fail("/files/COG.tif", status=503, times=None)
+    with pytest.raises(SourceError):
+        _fetch(offer, tmp_path, clip=clip)
+    server.mend()
+    _fetch(offer, tmp_path, clip=clip)
+    with rasterio.open(tmp_path / "B04.tif") as file:
+        row = round((TOP - file.transform.f) / 10)
+        column = round((file.transform.c - LEFT) / 10)
+        expected = ARRAY[row : row + file.height, column : column + file.width]
+        np.testing.assert_array_equal(file.read(1), expected)
+
+
+def test_the_size_of_a_file_is_compared_though_only_a_window_comes(
+    server: StandIn, tmp_path: Path
+) -> None:
+    clip = degrees(rows=(700, 900), columns=(600, 1000))
+    with pytest.raises(ChecksumDiffers, match="bytes instead of 5"):
+        _fetch(_offer(server.file_url("COG.tif"), size=5), tmp_path, clip=clip)
 
 
 def test_a_place_beside_the_scene_is_said(server: StandIn, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What a verification finds broken is fetched again from where it came from."""
 
 import copy
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +14,11 @@ from ingest.archive import Archive
 from ingest.offer import BandOffer, Fetcher, split_origin
 from ingest.plan import make_plan
 from ingest.repair import repair
+from ingest.source_errors import SourceDenied
 from ingest.transfer import Outcome, carry_out
 from tests.ingest.builders import add
-from tests.ingest.small_world import MIDDLE, SmallWorld, at, source, wanted
+from tests.ingest.rasters import numbers, write
+from tests.ingest.small_world import MIDDLE, SIZE, SmallWorld, at, source, wanted
 from tests.ingest.stac_api.server import StandIn
 from tests.ingest.wording import english
 
@@ -110,6 +114,60 @@ def test_a_source_that_has_it_no_more_leaves_the_rest_as_it_is(
     assert len(archive.verify()) == 1
 
 
+def test_whole_bands_are_neither_fetched_nor_changed(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    _band(archive).write_bytes(b"")
+    before = len(server.paths())
+    _repair(server, archive, tmp_path / "in")
+    asked = {path.rpartition("/")[2] for path in server.paths()[before:]}
+    assert asked == {"B04.tif"}
+
+
+def test_a_source_that_has_another_file_by_now_mends_nothing(
+    server: StandIn, world: SmallWorld, archive: Archive, tmp_path: Path
+) -> None:
+    _band(archive).write_bytes(b"")
+    remote = world.folder / DAY / "B04.tif"
+    whole = remote.read_bytes()
+    write(remote, numbers(SIZE, SIZE, seed=99), driver="COG", nodata=0)
+    (failure,) = _repair(server, archive, tmp_path / "in").failures
+    remote.write_bytes(whole)
+    assert "is not what it was when it came" in english(failure.reason)
+
+
+def test_a_source_that_cannot_be_opened_keeps_no_other_from_mending(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    _band(archive).write_bytes(b"")
+    (item,) = archive.items("sentinel-2-c1-l2a")
+    gone = Path(add(archive, "gone", properties={"heitu:source": "gone"}).self_href)
+    content = json.loads(gone.read_text())
+    content["assets"]["B04"]["heitu:source"] = "https://x.example/B04.tif"
+    gone.write_text(json.dumps(content))
+    (gone.parent / "B04.tif").write_bytes(b"")
+
+    def opened(name: str, _: str) -> Fetcher:
+        if name == "gone":
+            raise SourceDenied("no such source · 没有该数据源", href=name)
+        return source(server)
+
+    faults = archive.verify()
+    outcome = repair(archive, faults, opened, folder=tmp_path / "in")
+    assert outcome.added == (item.id,)
+    assert [failure.item_id for failure in outcome.failures] == ["gone"]
+
+
+def test_a_scene_that_is_lost_stays_a_fault(
+    server: StandIn, archive: Archive, tmp_path: Path
+) -> None:
+    (item,) = archive.items("sentinel-2-c1-l2a")
+    shutil.rmtree(_band(archive).parent)
+    (failure,) = _repair(server, archive, tmp_path / "in").failures
+    assert failure.item_id == item.id
+    assert archive.verify() != []
+
+
 def test_a_scene_of_no_source_is_named(server: StandIn, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     Path(add(archive).assets["B04"].href).unlink()
@@ -124,7 +182,7 @@ def test_a_listing_that_is_wrong_is_made_anew(
 ) -> None:
     (tmp_path / "archive/catalog.json").write_text("{half")
     outcome = _repair(server, archive, tmp_path / "in")
-    assert outcome == Outcome((), ())
+    assert outcome == Outcome((), (), ())
     assert archive.verify() == []
 
 

@@ -18,8 +18,10 @@ from referencing import Registry, Resource
 from ingest.archive import Archive, BandData
 from ingest.checksum import sha256_multihash
 from ingest.errors import BandInvalid
+from ingest.stac_item import footprint
 from raster.grid import ALBERS_CHINA
 from tests.ingest.builders import add, red_band, utm_grid
+from tests.ingest.wording import english
 
 SCHEMAS = "https://schemas.stacspec.org/v1.1.0"
 
@@ -147,5 +149,13 @@ def test_band_in_another_crs_is_refused(archive: Archive) -> None:
     transform = from_origin(500_000, 4_800_000, 10, 10)
     other = GeoBox((40, 40), transform, "EPSG:32652")
     band = BandData(np.ones((40, 40), "uint16"), other, 0)
-    with pytest.raises(BandInvalid, match="EPSG:32652"):
+    with pytest.raises(BandInvalid, match="EPSG:32652") as caught:
         add(archive, bands={"B04": band})
+    english(str(caught.value))
+
+
+def test_grid_without_crs_is_refused() -> None:
+    nowhere = GeoBox((4, 4), from_origin(0, 0, 10, 10), None)
+    with pytest.raises(BandInvalid, match="without CRS") as caught:
+        footprint(nowhere)
+    english(str(caught.value))

@@ -243,8 +243,23 @@ def test_broken_item_is_an_error_not_a_gap(
     with pytest.raises(ItemInvalid) as caught:
         archive.items("scenes")
     assert caught.value.href == f"{archive.location}/scenes/one/one.json"
-    add(archive, "one", replace=True)
+    assert not archive.has("scenes", "one")
+    add(archive, "one")
     assert len(archive.items("scenes")) == 2
+
+
+def test_files_of_a_broken_item_are_not_swept(
+    archive: Archive,
+    bucket: str,
+    s3_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add(archive, "one")
+    _put(bucket, s3_server, "archive/scenes/one/one.json", b"{half")
+    before = _keys(bucket, s3_server)
+    monkeypatch.setattr(storage_objects, "ABANDONED", timedelta(days=-1))
+    archive.refresh_links(on_invalid=lambda _: None)
+    assert _keys(bucket, s3_server) == before
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ import rasterio
 from ingest.archive import Archive
 from ingest.offer import Bounds, Found
 from ingest.plan import BandUnknown, Plan, make_plan
-from ingest.transfer import Outcome, carry_out, staging
+from ingest.transfer import Outcome, carry_out, claimed
 from raster.errors import DiskFull
-from raster.product_lock import only_one
 from raster.selection import scene_of
 from tests.ingest.small_world import (
     MIDDLE,
@@ -100,7 +99,7 @@ def test_only_the_bands_that_are_wanted_come(server: StandIn, tmp_path: Path) ->
 
 def test_a_band_may_be_named_by_its_key(server: StandIn, tmp_path: Path) -> None:
     plan = _plan(server, Archive(tmp_path / "archive"), letters=("B11",))
-    assert set(plan.to_come[0].offer.bands) == {"B11", "SCL"}
+    assert set(plan.to_come[0].keys) == {"B11", "SCL"}
 
 
 def test_a_band_that_no_scene_has_is_named(server: StandIn, tmp_path: Path) -> None:
@@ -138,7 +137,7 @@ def test_bands_that_had_arrived_do_not_come_again(
     server: StandIn, tmp_path: Path
 ) -> None:
     archive = Archive(tmp_path / "archive")
-    *_, last = _plan(server, archive).to_come[0].offer.bands
+    *_, last = _plan(server, archive).to_come[0].keys
     server.fail(f"/files/*/{last}.tif", status=404, times=None)
     assert len(_run(server, archive, tmp_path / "in").failures) == 3
     server.mend()
@@ -218,22 +217,22 @@ def test_of_two_processings_offered_the_newer_comes(
     assert plan.superseded == ("S2B_old",)
 
 
-def test_two_runs_at_once_bring_each_scene_once(
+def test_a_scene_that_another_run_is_fetching_is_left_to_it(
     server: StandIn, tmp_path: Path
 ) -> None:
     archive = Archive(tmp_path / "archive")
     plan = _plan(server, archive)
-    held = staging(tmp_path / "in", plan.to_come[0])
-    held.parent.mkdir()
-    with only_one(held):
+    # The other run wants another part of the scene.
+    other = replace(plan.to_come[0], clip=MIDDLE_BOX)
+    with claimed(tmp_path / "in", other):
         outcome = carry_out(plan, source(server), archive, folder=tmp_path / "in")
     (failure,) = outcome.failures
     assert failure.item_id == plan.to_come[0].offer.item_id
-    assert "is writing" in english(failure.reason)
+    assert "another run" in english(failure.reason)
     assert len(outcome.added) == 2
 
 
-def test_a_scene_that_another_run_finished_meanwhile_is_no_failure(
+def test_a_scene_that_another_run_brought_meanwhile_is_present(
     server: StandIn, tmp_path: Path
 ) -> None:
     archive = Archive(tmp_path / "archive")
@@ -241,8 +240,92 @@ def test_a_scene_that_another_run_finished_meanwhile_is_no_failure(
     first = carry_out(plan, source(server), archive, folder=tmp_path / "in")
     sent = server.bytes_sent
     second = carry_out(plan, source(server), archive, folder=tmp_path / "in")
-    assert first == second
+    assert (second.added, second.present) == ((), first.added)
     assert server.bytes_sent == sent
+
+
+def test_a_part_that_another_run_brought_meanwhile_is_kept(
+    server: StandIn, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    west, south, east, north = MIDDLE_BOX
+    left = _plan(server, archive, clip=(west, south, (west + east) / 2, north))
+    right = _plan(server, archive, clip=((west + east) / 2, south, east, north))
+    for plan in (left, right):
+        outcome = carry_out(plan, source(server), archive, folder=tmp_path / "in")
+        assert len(outcome.added) == 3
+    assert _plan(server, archive, clip=MIDDLE_BOX).to_come == ()
+
+
+def test_bands_that_another_run_brought_meanwhile_are_kept(
+    server: StandIn, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    plans = [_plan(server, archive, letters=letters) for letters in (("R",), ("S1",))]
+    for plan in plans:
+        carry_out(plan, source(server), archive, folder=tmp_path / "in")
+    (item, *_) = archive.items("sentinel-2-c1-l2a")
+    assert set(item.assets) == {"B04", "B11", "SCL"}
+
+
+def test_bands_of_an_item_that_was_changed_do_not_come_together(
+    server: StandIn, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    *_, last = _plan(server, archive).to_come[0].keys
+    server.fail(f"/files/*/{last}.tif", status=404, times=None)
+    _run(server, archive, tmp_path / "in")
+    server.mend()
+    for item in server.api.items:
+        item["properties"]["updated"] = "2026-01-01T00:00:00Z"
+    before = len(server.paths())
+    _run(server, archive, tmp_path / "in")
+    found = source(server).search(wanted()).offers[0].properties
+    expected = {"B04.tif", "B08.tif", "SCL.tif"} if "updated" in found else {last}
+    assert _files(server.paths()[before:]) >= expected & {"B04.tif", "SCL.tif"}
+
+
+def test_a_waiting_band_that_was_damaged_comes_again(
+    server: StandIn, world: SmallWorld, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    server.fail("/files/*/B08.tif", status=404, times=None)
+    _run(server, archive, tmp_path / "in")
+    server.mend()
+    for path in (tmp_path / "in").glob("*/B04.tif"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 255
+        path.write_bytes(content)
+    _run(server, archive, tmp_path / "in")
+    (item, *_) = archive.items("sentinel-2-c1-l2a")
+    with rasterio.open(item.assets["B04"].href) as file:
+        np.testing.assert_array_equal(file.read(1), world.pixels(DAYS[0], "B04"))
+
+
+def test_a_scene_without_a_band_that_is_asked_for_is_refused(
+    server: StandIn, tmp_path: Path
+) -> None:
+    (offer, *_) = source(server).search(wanted()).offers
+    bands = {key: band for key, band in offer.bands.items() if key != "B11"}
+    found = Found((replace(offer, bands=bands),))
+    archive = Archive(tmp_path / "archive")
+    plan = _plan(server, archive, letters=("R", "S1"), found=found)
+    (refused,) = plan.refused
+    assert plan.to_come == ()
+    assert "has no band S1 at its source" in english(refused.reason)
+
+
+def test_a_band_that_the_source_no_longer_offers_is_not_lost(
+    server: StandIn, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    _run(server, archive, tmp_path / "in", letters=("R", "S1"), clip=MIDDLE_BOX)
+    offers = source(server).search(wanted()).offers
+    bands = {key: offers[0].bands[key] for key in ("B04", "SCL")}
+    found = Found((replace(offers[0], bands=bands),))
+    plan = _plan(server, archive, letters=("R",), found=found)
+    (refused,) = plan.refused
+    assert "no longer offers" in english(refused.reason)
 
 
 def test_a_full_disk_ends_the_run(

@@ -1,5 +1,9 @@
 """Orthomosaics of drones: whatever bands they have, and only what their files say."""
 
+import hashlib
+import shutil
+import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,8 +76,8 @@ def mosaic(
 def test_three_colours(tmp_path: Path) -> None:
     array = mosaic(tmp_path / "field-7.tif", colours=RGB)
     offer = offered(tmp_path)
-    assert (offer.collection, offer.item_id) == ("drone", "field-7")
-    assert offer.acquired == datetime(2026, 7, 8, 10, 31, tzinfo=UTC)
+    assert offer.collection == "drone"
+    assert offer.acquired == datetime(2026, 7, 8, 2, 31, tzinfo=UTC)
     assert offer.properties == {"platform": "drone", "heitu:calibrated": False}
     assert list(offer.bands) == ["red", "green", "blue"]
     assert offer.bands["green"].scale is None
@@ -219,4 +223,48 @@ def test_maps_are_no_mosaics(tmp_path: Path) -> None:
 
 def test_coarse_mosaic_that_is_named(tmp_path: Path) -> None:
     mosaic(tmp_path / "plane.tif", metres=2.5)
-    assert offered(tmp_path / "plane.tif").item_id == "plane"
+    assert offered(tmp_path / "plane.tif").item_id.startswith("plane-2026")
+
+
+def test_id_tells_time_and_content(tmp_path: Path) -> None:
+    path = tmp_path / "field-7.tif"
+    mosaic(path)
+    content = path.read_bytes()
+    # Shorter than a MiB: its first and its last are both the whole file.
+    digest = hashlib.sha256(b"%d" % len(content) + content + content).hexdigest()
+    assert offered(tmp_path).item_id == f"field-7-20260708T023100-{digest[:8]}"
+
+
+def test_two_flights_of_one_name_are_two_items(tmp_path: Path) -> None:
+    for day in ("01", "08"):
+        (tmp_path / day).mkdir()
+        tags = {"TIFFTAG_DATETIME": f"2026:07:{day} 10:31:00"}
+        mosaic(tmp_path / day / "ortho.tif", tags=tags)
+    found = search(tmp_path)
+    assert [offer.acquired.day for offer in found.offers] == [1, 8]
+    assert len({offer.item_id for offer in found.offers}) == 2
+    assert found.refused == ()
+
+
+def test_two_mosaics_of_one_time_are_two_items(tmp_path: Path) -> None:
+    for bands in (3, 4):
+        (tmp_path / str(bands)).mkdir()
+        mosaic(tmp_path / str(bands) / "ortho.tif", bands)
+    assert len({offer.item_id for offer in search(tmp_path).offers}) == 2
+
+
+def test_same_file_thrice_is_one_item(tmp_path: Path) -> None:
+    mosaic(tmp_path / "ortho.tif")
+    (tmp_path / "copy").mkdir()
+    shutil.copy(tmp_path / "ortho.tif", tmp_path / "copy")
+    with zipfile.ZipFile(tmp_path / "copy.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(tmp_path / "ortho.tif", "ortho.tif")
+    with tarfile.open(tmp_path / "copy.tar", "w") as tar:
+        tar.add(tmp_path / "ortho.tif", "ortho.tif")
+    assert offered(tmp_path).item_id == offered(tmp_path / "copy.zip").item_id
+    assert offered(tmp_path / "copy.tar").item_id == offered(tmp_path).item_id
+
+
+def test_name_too_long_for_an_id(tmp_path: Path) -> None:
+    mosaic(tmp_path / f"{'a' * 190}.tif")
+    assert "200 characters" in english(reason(tmp_path))

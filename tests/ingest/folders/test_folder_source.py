@@ -3,15 +3,19 @@
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ingest.folders import FolderMissing, FolderSource
+from ingest.folders.product import Product
 from tests.ingest.folders.builders import offered, pixels, search, wanted
 from tests.ingest.folders.landsat_builder import Landsat
 from tests.ingest.folders.safe_builder import Safe, zipped
+from tests.ingest.folders.test_hls import S30, granule
 from tests.ingest.wording import english
 
 
@@ -91,6 +95,42 @@ def test_search_says_the_same_twice(tmp_path: Path) -> None:
     Landsat().at(tmp_path)
     Safe().at(tmp_path)
     assert search(tmp_path) == search(tmp_path)
+
+
+def test_another_scene_of_the_same_id_is_refused_by_name(tmp_path: Path) -> None:
+    for folder, keys in (("a", ("B04", "B8A", "Fmask")), ("b", ("B04", "B8A"))):
+        granule(tmp_path / folder, S30, keys)
+    band = granule(tmp_path / "b", S30, ("B04", "Fmask"))["B04"]
+    with band.open("ab") as file:
+        file.write(b"more")
+    found = search(tmp_path)
+    (offer,) = found.offers
+    assert offer.bands["B04"].href == str(tmp_path / "a" / band.name)
+    (refused,) = found.refused
+    assert refused.item_id == S30
+    said = english(refused.reason)
+    assert str(band) in said
+    assert str(tmp_path / "a" / band.name) in said
+
+
+def test_another_time_of_the_same_id_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granule(tmp_path, S30, ("B04", "B8A", "Fmask"))
+    first = offered(tmp_path)
+    second = replace(first, acquired=first.acquired + timedelta(hours=1))
+    scenes = iter([first, second])
+    twins = [Product(S30, frozenset(), lambda: next(scenes))] * 2
+    monkeypatch.setattr(FolderSource, "_recognised", lambda *_: iter(twins))
+    found = search(tmp_path)
+    assert [offer.acquired for offer in found.offers] == [first.acquired]
+    assert [one.item_id for one in found.refused] == [S30]
+
+
+def test_copy_that_lacks_a_band_is_no_other_scene(tmp_path: Path) -> None:
+    granule(tmp_path / "a", S30, ("B04", "B8A", "Fmask", "B02"))
+    granule(tmp_path / "b", S30, ("B04", "B8A", "Fmask"))
+    assert "B02" in offered(tmp_path).bands
 
 
 def test_bands_fetched_from_threads(tmp_path: Path) -> None:

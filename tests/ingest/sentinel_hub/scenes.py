@@ -1,7 +1,8 @@
 """Products, settings and a clock for the tests of Sentinel Hub."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
+from threading import Event
 from typing import Any
 
 import shapely
@@ -61,19 +62,21 @@ def wanted(**changes: Any) -> Wanted:
     return replace(usual, **changes)
 
 
-@dataclass
-class FakeTime:
+class FakeTime(Event):
     """A clock that goes on only while somebody sleeps."""
 
-    now: float = 1000.0
-    slept: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.slept: list[float] = []
 
     def clock(self) -> float:
         return self.now
 
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+    def wait(self, timeout: float | None = None) -> bool:
+        self.slept.append(timeout or 0.0)
+        self.now += timeout or 0.0
+        return self.is_set()
 
 
 def settings_of(hub: HubServer, secret: str = CLIENT_SECRET) -> HubSettings:
@@ -93,6 +96,6 @@ def source_of(
     **more: Any,
 ) -> HubSource:
     time = time or FakeTime()
-    patience = Patience(tries=3, timeout=30, clock=time.clock, sleep=time.sleep)
+    patience = Patience(tries=3, timeout=30, stop=time, clock=time.clock)
     options = {"patience": patience, "piece_size": 256, **more}
     return HubSource(settings_of(hub, secret), **options)

@@ -4,9 +4,11 @@ import json
 import logging
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -20,12 +22,15 @@ from ingest.sentinel_hub import (
     HubQuotaUsedUp,
     HubRateLimited,
     HubRequestRefused,
+    HubSource,
+    Patience,
 )
 from ingest.source_errors import (
     SourceBusy,
     SourceCutOff,
     SourceDenied,
     SourceError,
+    SourceStopped,
     SourceUnreachable,
 )
 from tests.ingest.sentinel_hub.scenes import (
@@ -188,6 +193,42 @@ def test_longer_wait_than_ours_is_an_error_at_once(hub: HubServer) -> None:
     with pytest.raises(HubRateLimited, match="Retry-After 301 s") as caught:
         source_of(hub, time).search(wanted())
     assert caught.value.retry_after == 301
+    assert time.slept == []
+
+
+class Waited(Event):
+    """Tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited = Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.set()
+        return super().wait(timeout)
+
+
+def test_run_that_is_ended_waits_no_more(hub: HubServer, tmp_path: Path) -> None:
+    (offer,) = source_of(hub).search(wanted()).offers
+    hub.fail("process", Fault(429, headers={"Retry-After": "20000"}), times=9)
+    stop = Waited()
+    source = HubSource(settings_of(hub), patience=Patience(stop=stop))
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(source.fetch, offer, "B04", clip=None, folder=tmp_path)
+        stop.waited.wait(10)
+        stop.set()
+        # The wait that was asked for is 20 s.
+        with pytest.raises(SourceStopped, match="run again to go on"):
+            job.result(timeout=10)
+    assert len(hub.seen["process"]) == 1
+
+
+def test_run_that_has_ended_asks_nothing(hub: HubServer) -> None:
+    time = FakeTime()
+    time.set()
+    with pytest.raises(SourceStopped):
+        source_of(hub, time).search(wanted())
+    assert not hub.seen
     assert time.slept == []
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pystac
 import pytest
-from shapely.geometry import MultiPolygon, box, mapping
+from shapely.geometry import MultiPolygon, Polygon, box, mapping
 
 from ingest.stac_api.errors import ItemUnusable
 from ingest.stac_api.items import footprint_of, interval_of, offer_of, read_item
-from tests.ingest.stac_api.items import earth_search, modis
+from tests.ingest.stac_api.items import TILE, earth_search, modis
 from tests.ingest.wording import english
 
 HALVES = MultiPolygon([box(179, 60, 180, 61), box(-180, 60, -179, 61)])
@@ -31,6 +31,7 @@ def _with(**changes: Any) -> pystac.Item:
         ({**earth_search(), "properties": {"datetime": None}}, "no STAC item"),
         ({**earth_search(), "properties": {"datetime": "yesterday"}}, "no STAC item"),
         ({**earth_search(), "assets": None}, "no STAC item"),
+        ({**earth_search(), "type": "Feat"}, "no STAC item"),
     ],
 )
 def test_what_is_no_item_is_refused(feature: object, why: str) -> None:
@@ -98,6 +99,62 @@ def test_wrong_place_is_refused(changes: dict[str, Any], why: str) -> None:
 )
 def test_believable_place(changes: dict[str, Any]) -> None:
     assert footprint_of(_with(**changes)).area > 0
+
+
+UTM = {"proj:code": "EPSG:32651"}
+# The tile 51TXK: 109.8 km a side, within 124.63 to 126.02 E and 43.23 to 44.24 N.
+GRIDS: list[dict[str, Any]] = [
+    {"proj:bbox": [630_000, 4_788_000, 739_800, 4_897_800]},
+    {
+        "proj:shape": [10980, 10980],
+        "proj:transform": [10, 0, 630_000, 0, -10, 4_897_800],
+    },
+    {
+        "proj:shape": [10980, 10980],
+        "proj:transform": [10, 0, 630_000, 0, -10, 4_897_800, 0, 0, 1],
+    },
+]
+
+
+def _on(grid: dict[str, Any], place: Polygon, code: dict[str, Any]) -> pystac.Item:
+    feature = earth_search(place=place)
+    feature["properties"] |= code
+    feature["assets"] = {"red": {"href": "https://e84.example/B04.tif", **grid}}
+    return read_item(feature)
+
+
+@pytest.mark.parametrize("code", [UTM, {"proj:code": None, "proj:epsg": 32651}])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_geometry_that_leaves_the_grid_is_refused(
+    grid: dict[str, Any], code: dict[str, Any]
+) -> None:
+    # Three hundredths of a degree east of the tile, 2.4 km.
+    with pytest.raises(ItemUnusable) as caught:
+        footprint_of(_on(grid, box(125.0, 43.4, 126.06, 44.0), code))
+    assert "pixels within [124.6" in english(str(caught.value))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_geometry_within_the_grid_is_believed(grid: dict[str, Any]) -> None:
+    place = box(125.0, 43.4, 125.9, 44.0)
+    assert footprint_of(_on(grid, place, UTM)) == place
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"proj:bbox": "here"},
+        {"proj:bbox": [None, 0, 1, 1]},
+        {"proj:shape": [10, 10]},
+        {"proj:bbox": [0, 0, 1, 1], "proj:code": "EPSG:0"},
+        {"proj:bbox": [0, 0, 1, 1], "proj:code": "junk"},
+        # Antimeridian, UTM zone 1.
+        {"proj:bbox": [2e5, 6e6, 5e5, 62e5], "proj:code": "EPSG:32601"},
+    ],
+)
+def test_grid_that_is_not_told_refuses_nothing(fields: dict[str, Any]) -> None:
+    assert footprint_of(_on(fields, TILE, UTM)) == TILE
 
 
 def test_instant() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +66,49 @@ def test_scene_beside_the_true_place_is_left_out(
     found = source.search(WANTED)
     assert [offer.acquired.day for offer in found.offers] == [2]
     assert found.beside == 1
-    assert "1 scenes beside" in english(found.notes[1])
+    assert english(found.notes[1]) == (
+        "1 scenes beside the place or time were left out: "
+        "S2B_T51TXK_20250601T023552_L2A"
+    )
 
 
-@pytest.mark.parametrize(
-    ("deaf_to", "beside"), [("intersects", 1), ("datetime", 2), ("collections", 1)]
-)
+def test_five_scenes_beside_are_named_and_the_others_counted(
+    server: StandIn, source: StacSource
+) -> None:
+    server.api.deaf_to = {"intersects"}
+    far = box(10, 50, 11, 51)
+    server.api.items = [
+        items.earth_search(f"2025-06-{day:02}", place=far) for day in range(1, 8)
+    ]
+    note = english(source.search(WANTED).notes[1])
+    assert note.endswith("S2B_T51TXK_20250605T023552_L2A and 2 more")
+    assert note.count("S2B_") == 5
+
+
+def test_item_of_another_collection_is_refused_by_name(
+    server: StandIn, source: StacSource
+) -> None:
+    server.api.deaf_to = {"collections"}
+    server.api.items = [items.earth_search(), items.earth_search_old("2025-06-03")]
+    found = source.search(WANTED)
+    assert len(found.offers) == 1
+    assert [one.item_id for one in found.refused] == ["S2A_51TXK_20250603_0_L2A"]
+    assert "is of collection sentinel-2-l2a" in english(found.refused[0].reason)
+
+
+def test_geometry_beside_its_own_pixels_is_refused_not_beside(
+    server: StandIn, source: StacSource
+) -> None:
+    server.api.deaf_to = {"intersects"}
+    shifted = items.earth_search(place=box(127.0, 43.4, 127.9, 44.0))
+    shifted["properties"]["proj:bbox"] = [630_000, 4_788_000, 739_800, 4_897_800]
+    server.api.items = [shifted]
+    found = source.search(WANTED)
+    assert [one.item_id for one in found.refused] == [shifted["id"]]
+    assert found.beside == 0
+
+
+@pytest.mark.parametrize(("deaf_to", "beside"), [("intersects", 1), ("datetime", 2)])
 def test_server_that_ignores_the_question_is_no_harm(
     server: StandIn, source: StacSource, deaf_to: str, beside: int
 ) -> None:
@@ -80,7 +118,6 @@ def test_server_that_ignores_the_question_is_no_harm(
         items.earth_search("2025-06-02", place=box(10, 50, 11, 51)),
         items.earth_search("2025-05-31"),
         items.earth_search("2025-07-01"),
-        items.earth_search_old("2025-06-03"),
     ]
     found = source.search(WANTED)
     assert [offer.acquired.day for offer in found.offers] == [1]
@@ -130,6 +167,20 @@ def _no_band(feature: dict[str, object]) -> None:
     feature["assets"] = {"scl": items.earth_search()["assets"]["scl"]}
 
 
+def _assets(feature: dict[str, object], name: str, value: object) -> None:
+    assets = items.earth_search()["assets"]
+    feature["assets"] = {key: asset | {name: value} for key, asset in assets.items()}
+
+
+def _raster(feature: dict[str, object], nodata: object) -> None:
+    band = {"scale": 0.0001, "offset": -0.1, "nodata": nodata}
+    _assets(feature, "raster:bands", [band])
+
+
+def _no_type(feature: dict[str, object]) -> None:
+    feature["type"] = "Feat"
+
+
 def _no_id(feature: dict[str, object]) -> None:
     del feature["id"]
 
@@ -143,6 +194,34 @@ def _no_id(feature: dict[str, object]) -> None:
         (_no_baseline, "no processing baseline"),
         (_no_band, "no asset B04"),
         (_no_id, "no id"),
+        (
+            partial(_assets, name="proj:transform", value=["a", 0, 0]),
+            "proj:transform ['a'",
+        ),
+        (
+            partial(_assets, name="proj:transform", value=[None] * 6),
+            "proj:transform [None",
+        ),
+        (
+            partial(_assets, name="href", value="http://[bad/x.tif"),
+            "cannot be read over HTTP",
+        ),
+        (
+            partial(_assets, name="href", value="http:///x.tif"),
+            "cannot be read over HTTP",
+        ),
+        (
+            partial(_assets, name="href", value="http://a.example:99999/x"),
+            "cannot be read over HTTP",
+        ),
+        (_no_type, "no STAC item"),
+        (partial(_raster, nodata="abc"), "nodata 'abc'"),
+        (partial(_raster, nodata=[1]), "nodata [1]"),
+        (partial(_raster, nodata="nan"), "of uint16 with nodata 'nan'"),
+        (partial(_raster, nodata=70000), "of uint16 with nodata 70000"),
+        (partial(_raster, nodata=-1), "of uint16 with nodata -1"),
+        (partial(_raster, nodata=0.5), "of uint16 with nodata 0.5"),
+        (partial(_assets, name="bands", value=[{"nodata": "abc"}]), "nodata 'abc'"),
     ],
 )
 def test_item_that_cannot_be_used_is_refused_by_name_and_the_rest_goes_on(
@@ -220,6 +299,15 @@ def test_collection_that_no_reader_knows_is_refused() -> None:
     with pytest.raises(WantedInvalid) as caught:
         StacSource(EARTH_SEARCH, collection="naip")
     assert "take one of sentinel-2-c1-l2a, sentinel-2-l2a" in english(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "foo/bar", "ftp://a.example", "http://", "http://[bad", "/etc"]
+)
+def test_address_that_is_none_of_the_web_is_refused(url: str) -> None:
+    with pytest.raises(WantedInvalid) as caught:
+        StacSource(EARTH_SEARCH, url=url)
+    assert "begins with https:// or http://" in english(str(caught.value))
 
 
 def test_providers_go_by_the_names_of_their_offers() -> None:
