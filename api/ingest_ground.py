@@ -15,7 +15,9 @@ import typer
 
 from api.ingest_ground_report import (
     Outcome,
+    check_report,
     tell_fates,
+    tell_kept,
     tell_problems,
     write_report,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ingest.ground.fates import Intake
     from ingest.ground.places import Places
     from ingest.ground.vector import Layer
+    from store.ground import Dataset
 
 __all__ = ["cuts", "fields", "monitor", "points", "segments"]
 
@@ -364,10 +367,14 @@ def _job(kind: str, **given: Any) -> _Job:  # noqa: ANN401
 
 
 def _run(job: _Job, take: Take, put: Put, *, anywhere: bool = False) -> None:
+    from psycopg import Rollback
+
     from ingest.boundaries import jilin_counties
     from ingest.ground.places import Places
     from store import ground, open_store
 
+    if job.report is not None:
+        check_report(job.report)
     settings = command_settings(job.data)
     places = Places(jilin_counties(), anywhere=anywhere)
     with (
@@ -378,7 +385,7 @@ def _run(job: _Job, take: Take, put: Put, *, anywhere: bool = False) -> None:
     ):
         ground.lock(conn)
         name = _identity(job)
-        _make_room(conn, job, name)
+        gone = _make_room(conn, job, name)
         outcome = take(conn, places)
         tell_fates(outcome)
         _tell_terms(job)
@@ -386,6 +393,9 @@ def _run(job: _Job, take: Take, put: Put, *, anywhere: bool = False) -> None:
         if main.stored:
             ground.put_dataset(conn, _dataset(job, name))
             put(conn, main.records, name)
+        if main.problems and len(main.stored) < gone:
+            tell_kept(gone, len(main.stored))
+            raise Rollback
     if job.report is not None:
         write_report(job.report, outcome)
     problems = tell_problems(outcome)
@@ -404,19 +414,29 @@ def _tell_terms(job: _Job) -> None:
 
 def _identity(job: _Job) -> str:
     layer = job.layer
-    text = "\n".join([job.kind, layer.checksum, layer.choice.layer or ""])
+    text = "\n".join([job.kind, layer.checksum, layer.layer])
     return f"{job.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _make_room(conn: "psycopg.Connection", job: _Job, name: str) -> None:
-    """Take out an earlier import of the file, or refuse one with other settings."""
+def _make_room(conn: "psycopg.Connection", job: _Job, name: str) -> int:
+    """Take out an earlier import of the file, or refuse one with other settings.
+
+    Returns how many rows go with it.
+    """
     from ingest.ground.errors import DatasetExists
     from store import ground
 
     same = [one for one in ground.datasets(conn) if one.dataset_id == name]
     if same and job.replace:
+        _keep_real(job, same[0])
+        gone = ground.size(conn, name)
         ground.remove(conn, name)
-    elif same and same[0].parameters != job.parameters:
+        typer.echo(
+            f"{gone} rows of the earlier import go, with what other files share of them"
+            f" · 移除上次导入的 {gone} 行，包括与其他文件相同的行"
+        )
+        return gone
+    if same and same[0].parameters != job.parameters:
         path = job.layer.path
         raise DatasetExists(
             f"{path} was imported on {same[0].imported_at:%Y-%m-%d} with the settings "
@@ -426,16 +446,31 @@ def _make_room(conn: "psycopg.Connection", job: _Job, name: str) -> None:
             "请加 --replace 替换上次导入",
             path=path,
         )
+    return 0
 
 
-def _dataset(job: _Job, name: str) -> Any:  # noqa: ANN401
+def _keep_real(job: _Job, earlier: "Dataset") -> None:
+    from ingest.ground.errors import DatasetExists
+
+    if job.simulated and not earlier.simulated:
+        path = job.layer.path
+        raise DatasetExists(
+            f"{path} was imported on {earlier.imported_at:%Y-%m-%d} as real data, which"
+            " simulated ones do not replace: leave --simulated out"
+            f" · {path.name} 此前作为真实数据导入，不能替换为模拟数据，"
+            "请去掉 --simulated",
+            path=path,
+        )
+
+
+def _dataset(job: _Job, name: str) -> "Dataset":
     from store.ground import Dataset
 
     return Dataset(
         dataset_id=name,
         kind=job.kind,
         source=job.layer.path.name,
-        layer=job.layer.choice.layer or "",
+        layer=job.layer.layer,
         checksum=job.layer.checksum,
         parameters=job.parameters,
         licence=job.licence,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
     from ingest.ground.fates import Intake, Listed
     from ingest.ground.vector import Layer
 
-__all__ = ["Outcome", "tell_fates", "tell_problems", "write_report"]
+__all__ = [
+    "Outcome",
+    "check_report",
+    "tell_fates",
+    "tell_kept",
+    "tell_problems",
+    "write_report",
+]
 
 Outcome = Sequence[tuple["Layer", "Intake[Any]"]]
 """Files and what they come to; the first one is stored."""
@@ -44,6 +52,16 @@ def tell_fates(outcome: Outcome) -> None:
             typer.echo(f"  {count} × {remark}")
 
 
+def tell_kept(gone: int, new: int) -> None:
+    """Print that an import of fewer rows did not replace the earlier one."""
+    typer.echo(
+        f"nothing was replaced: {new} rows would take the place of {gone}, and some "
+        "were not taken; mend them, or the options"
+        f" · 未替换：新导入仅 {new} 行，原有 {gone} 行，且有行未采用，"
+        "请改正文件或选项"
+    )
+
+
 def tell_problems(outcome: Outcome) -> int:
     """Print the rows that were not taken, the first ones of many; return how many."""
     problems = [
@@ -57,6 +75,24 @@ def tell_problems(outcome: Outcome) -> int:
         rest = len(problems) - SHOWN
         typer.echo(f"… {rest} more, all with --report · 其余见 --report", err=True)
     return len(problems)
+
+
+def check_report(path: Path) -> None:
+    """Refuse, before anything is stored, a report that cannot be written.
+
+    Raises
+    ------
+    OptionInvalid
+        Its folder is not there, or it is a folder itself.
+    """
+    from ingest.ground.errors import OptionInvalid
+
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise OptionInvalid(
+            f"--report {path}: no such folder, or nothing can be written there; choose "
+            f"another · --report {path}：文件夹不存在或无法写入，请另选位置",
+            path=path,
+        )
 
 
 def write_report(path: Path, outcome: Outcome) -> None:

@@ -1,7 +1,9 @@
 """`heitu ingest statistics` and `heitu export statistics`: yearbook tables."""
 
+import csv
+import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +17,18 @@ from api.options import Data
 from api.settings import command_settings
 
 if TYPE_CHECKING:
-    from ingest.statistics import Given, Listed, Measure, StatisticsTable, Unit
+    from ingest.statistics import (
+        Given,
+        Listed,
+        Measure,
+        StatisticsTable,
+        Unit,
+    )
 
 __all__ = ["statistics", "statistics_export"]
+
+# On the screen; the report has them all.
+SHOWN = 20
 
 
 class Crop(StrEnum):
@@ -60,15 +71,23 @@ def statistics(
         list[str] | None,
         typer.Option(
             metavar="MEASURE=UNIT",
-            help="Where the table has none, e.g. area=万亩, yield=斤/亩 · 单位",
+            help="Where the table has none, e.g. 面积=万亩, yield=斤/亩 · 单位",
         ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Quoted from; file name if left out · 来源")
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Other sources' numbers too · 替换其他来源"),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show, do not store · 只检查不入库")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="CSV of everything not stored · 未入库清单"),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Take a yearbook table of area, production and yield · 导入统计年鉴表."""
@@ -80,12 +99,12 @@ def statistics(
         units=dict(_unit(text) for text in unit or ()),
         source=(source or "").strip(),
     )
-    table = read_statistics(file, given, sheet=sheet)
+    read = read_statistics(file, given, sheet=sheet)
     console = _console()
-    _print_understood(console, table, given)
-    _print_left(console, table)
-    if not dry_run:
-        _store(table, data)
+    _print_understood(console, read, given)
+    table = _settle(console, read, data, replace=replace, dry_run=dry_run)
+    if report is not None:
+        _write_report(report, table)
     # After storing: what is sound need not wait for what is doubtful.
     if not table.complete:
         typer.echo(
@@ -135,11 +154,14 @@ def statistics_export(
 
 def _unit(text: str) -> tuple["Measure", "Unit"]:
     """Read "area=万亩"."""
-    from ingest.statistics import MEASURES, unit_of
+    from ingest.statistics import unit_of
+    from ingest.statistics.words import read_heading
 
     name, _, unit = text.partition("=")
-    for measure in MEASURES:
-        found = unit_of(unit, measure) if name.strip() == measure else None
+    heading = read_heading(name)
+    measure = None if heading.stray else heading.measure
+    if measure is not None:
+        found = unit_of(unit, measure, per=heading.per)
         if found is not None:
             return measure, found
     raise typer.BadParameter(
@@ -149,7 +171,16 @@ def _unit(text: str) -> tuple["Measure", "Unit"]:
     )
 
 
-def _store(table: "StatisticsTable", data: Path | None) -> None:
+def _settle(
+    console: Console,
+    read: "StatisticsTable",
+    data: Path | None,
+    *,
+    replace: bool,
+    dry_run: bool,
+) -> "StatisticsTable":
+    """Compare with what is stored, tell, and store unless it is a dry run."""
+    from ingest.statistics import settle
     from store import open_store
     from store import statistics as stored
 
@@ -158,12 +189,43 @@ def _store(table: "StatisticsTable", data: Path | None) -> None:
         open_store(data=settings.data, url=settings.url) as store,
         store.connection() as conn,
     ):
+        settled = settle(read, stored.find(conn), replace=replace)
+        table = settled.table
+        if settled.replaced:
+            console.print(_listing("replaced 替换", settled.replaced))
+        _print_left(console, table)
+        if dry_run:
+            return table
         changed = stored.put(conn, [row.statistic for row in table.rows])
     same = len(table.rows) - changed
     typer.echo(
         f"stored: {changed} new or changed, {same} as before"
         f" · 入库：新增或更新 {changed} 条，未变 {same} 条"
     )
+    return table
+
+
+def _write_report(path: Path, table: "StatisticsTable") -> None:
+    """Write everything that is not stored as CSV (UTF-8 with a mark)."""
+    from ingest.statistics.export import safe_text
+    from raster.files import replace_file
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(("fate", "row", "name", "crop", "year", "reason", "原因"))
+    for fate, listed in (
+        ("not matched", table.unmatched),
+        ("doubtful", table.problems),
+        ("total", table.totals),
+        ("aside", table.asides),
+    ):
+        for each in listed:
+            english, _, chinese = each.reason.partition(" · ")
+            cells = (each.name, each.crop, each.year, english, chinese)
+            safe = (safe_text(c) if isinstance(c, str) else c for c in cells)
+            writer.writerow((fate, each.place, *safe))
+    # Excel takes UTF-8 for the local code page unless the file starts with the mark.
+    replace_file(path, text.getvalue().encode("utf-8-sig"))
 
 
 def _console() -> Console:
@@ -209,15 +271,20 @@ def _print_left(console: Console, table: "StatisticsTable") -> None:
     for aside in table.asides:
         reasons[aside.reason].append(str(aside.place))
     for reason, places in reasons.items():
-        rows = ", ".join(dict.fromkeys(places))
+        named = list(dict.fromkeys(places))
+        more = f" … and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+        rows = ", ".join(named[:SHOWN]) + more
         console.print(f"{reason}: {rows}", markup=False, highlight=False)
 
 
-def _listing(title: str, listed: Iterable["Listed"]) -> Table:
+def _listing(title: str, listed: Sequence["Listed"]) -> Table:
     table = Table(
         "row 行", "name 名称", "crop 作物", "year 年份", "reason 原因", title=title
     )
-    for each in listed:
+    if len(listed) > SHOWN:
+        more = len(listed) - SHOWN
+        table.caption = f"… and {more} more, all with --report · 其余见 --report"
+    for each in listed[:SHOWN]:
         year = "" if each.year is None else str(each.year)
         cells = (str(each.place), each.name, each.crop, year, each.reason)
         table.add_row(*map(Text, cells))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +45,7 @@ Fields = Annotated[
     typer.Option(metavar="FILE", help="Fields instead of counties · 地块文件"),
 ]
 FieldKey = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Ids of the fields · 地块编号列")
+    str | None, typer.Option(metavar="COLUMN", help="Ids of the fields · 地块编号列")
 ]
 Counties = Annotated[
     list[str] | None,
@@ -63,19 +63,27 @@ Complete = Annotated[
         min=0.01, max=1, help="Share of a place that must have data · 最低覆盖比例"
     ),
 ]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="Also where another source has more variables · 变量较少时也替换其他来源",
+    ),
+]
 
 
 def weather(
     paths: Paths = None,
     kind: KindOption = None,
     fields: Fields = None,
-    field_key: FieldKey = "field_id",
+    field_key: FieldKey = None,
     county: Counties = None,
     power: Power = False,
     power_url: PowerUrl = None,
     start: Start = None,
     end: End = None,
     complete: Complete = 0.99,
+    replace: Replace = False,
     data: Data = None,
 ) -> None:
     """Bring in daily weather: AgERA5, ERA5-Land, NASA POWER · 导入逐日气象."""
@@ -92,7 +100,8 @@ def weather(
             open_store(data=settings.data, url=settings.url) as store,
             Stages() as stages,
         ):
-            shelf = _Shelf(store, places, of_fields=fields is not None)
+            of_fields = fields is not None
+            shelf = _Shelf(store, places, of_fields=of_fields, replace=replace)
             counter = stages.counter("Weather", "气象")
             if chosen is None:
                 outcome = _from_server(shelf, asked, power_url, counter)
@@ -101,8 +110,8 @@ def weather(
     except KeyboardInterrupt:
         typer.echo("已停止，重新运行即可继续 · stopped; run again to go on", err=True)
         raise typer.Exit(130) from None
-    _report(outcome)
-    if outcome.account.gaps or outcome.faults:
+    _report(outcome, left=shelf.left)
+    if outcome.account.gaps or outcome.faults or shelf.left:
         raise typer.Exit(1)
 
 
@@ -135,23 +144,29 @@ def _check(paths: list[Path] | None, asked: _Days, *, power: bool) -> None:
         )
 
 
-def _places(codes: list[str] | None, fields: Path | None, key: str) -> "Places":
+def _places(
+    counties: list[str] | None, fields: Path | None, key: str | None
+) -> "Places":
     from ingest import boundaries
-    from ingest.county_names import COUNTY_NAMES
     from ingest.weather.places import fields_of, places_of_counties
 
     if fields is not None:
         return fields_of(fields, key=key)
-    by_name = {name_zh: code for code, (name_zh, _) in COUNTY_NAMES.items()}
-    wanted = [by_name.get(name, name) for name in codes or COUNTY_NAMES]
-    unknown = [code for code in wanted if code not in COUNTY_NAMES]
-    if unknown:
-        raise typer.BadParameter(
-            f"no county of Jilin: {', '.join(unknown)}; give GB/T 2260 codes or "
-            "Chinese names · 吉林省没有这些县，请填写代码或县名"
-        )
-    counties = boundaries.jilin_counties()
-    return places_of_counties([one for one in counties if one.code in wanted])
+    codes = {_county_code(text) for text in counties or []}
+    every = boundaries.jilin_counties()
+    return places_of_counties([one for one in every if not codes or one.code in codes])
+
+
+def _county_code(text: str) -> str:
+    """Present code of a county by a code or name of any year."""
+    from ingest.county_codes import NoCounty, find_county
+
+    code = text if text.isdecimal() else ""
+    year = datetime.now(tz=UTC).year
+    found = find_county("" if code else text, year=year, code=code)
+    if isinstance(found, NoCounty):
+        raise typer.BadParameter(f"--county {text}: {found.reason}")
+    return found.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +204,13 @@ def _chosen(paths: Sequence[Path], kind: str | None) -> _Chosen:
 class _Shelf:
     """The rows of some counties or fields in the store, by `place`."""
 
-    def __init__(self, store: "Store", places: "Places", *, of_fields: bool) -> None:
+    def __init__(
+        self, store: "Store", places: "Places", *, of_fields: bool, replace: bool
+    ) -> None:
         self.places = places
+        self.replace = replace
+        self.left = 0
+        """Rows that were not put, since those of another source have more."""
         self._store = store
         self._key = "field_id" if of_fields else "county"
 
@@ -199,8 +219,14 @@ class _Shelf:
         from store import field_weather, weather
 
         put = field_weather.put if self._key == "field_id" else weather.put
+        named = rows.rename(columns={"place": self._key})
         with self._store.connection() as conn:
-            return put(conn, rows.rename(columns={"place": self._key}))
+            new = put(conn, named, replace=self.replace)
+        first, last = rows["day"].min().date(), rows["day"].max().date()
+        keys = ["place", "day", "source"]
+        there = rows[keys].merge(self.find(first, last)[keys])
+        self.left += len(rows) - len(there)
+        return new
 
     def find(self, start: date, end: date) -> "pd.DataFrame":
         """Rows as they were put."""
@@ -241,8 +267,14 @@ def _from_files(
     if not held:
         return _Outcome(Account(), [*chosen.faults, *map(str, series.faults), _NOTHING])
     days = days_between(asked.start or held[0], asked.end or held[-1])
+    if not days:
+        gap = (
+            f"the files reach from {held[0]} to {held[-1]}, where no day was asked for"
+            f" · 文件含 {held[0]} 至 {held[-1]}，不在所选日期内"
+        )
+        return _Outcome(Account(), [*chosen.faults, *map(str, series.faults), gap])
     _show_plan(series, shelf.places, days)
-    _show_replaced(series.source, shelf.find(days[0], days[-1]))
+    _show_others(series.source, shelf, days)
     account = bring_in(series, days, shelf.put, progress=counter)
     return _Outcome(account, [*chosen.faults, *map(str, series.faults)])
 
@@ -261,7 +293,7 @@ def _from_server(
     assert asked.start is not None
     assert asked.end is not None
     days = days_between(asked.start, asked.end)
-    stored = shelf.find(asked.start, asked.end)
+    stored = shelf.find(days[0], days[-1])
     wanted = lacking(stored, shelf.places, days)
     known = sum(len(days) - len(some) for some in wanted.values())
     typer.echo(
@@ -269,7 +301,7 @@ def _from_server(
         f"({asked.start} – {asked.end}), there already · 已有 {known}, "
         f"requests to come · 待请求 {sum(map(bool, wanted.values()))}"
     )
-    _show_replaced("NASA POWER (LST)", stored)
+    _show_others("NASA POWER (LST)", shelf, days)
     account, faults = ask_for(
         wanted,
         shelf.places,
@@ -307,23 +339,31 @@ def _show_plan(series: "PlaceSeries", places: "Places", days: Sequence[date]) ->
         typer.echo(f"  files left out · 未采用的文件: {len(series.faults)}")
 
 
-def _show_replaced(source: str, stored: "pd.DataFrame") -> None:
+def _show_others(source: str, shelf: _Shelf, days: Sequence[date]) -> None:
     """Say which rows of others may be replaced, since sources are never mixed."""
+    stored = shelf.find(days[0], days[-1])
+    when = "" if shelf.replace else " unless more complete · 除非其变量更多"
     label = stored["source"].fillna("an unnamed source · 未注明来源")
     label = label.where(~stored["simulated"], "simulated · 模拟数据")
     for name, count in label[label != source].value_counts().items():
-        typer.echo(f"  to be replaced · 将替换: {count} rows · 行, {name}")
+        typer.echo(f"  to be replaced · 将替换: {count} rows · 行, {name}{when}")
 
 
-def _report(outcome: _Outcome) -> None:
+def _report(outcome: _Outcome, *, left: int) -> None:
     from ingest.weather.importing import gap_lines
 
     account = outcome.account
     typer.echo(
-        f"new · 新增 {account.new}, there already · 已有 {account.known}, "
+        f"new · 新增 {account.new}, there already · 已有 {account.known - left}, "
         f"missing or incomplete · 缺失或不完整 {len(account.gaps)} "
         "(days of places · 地点×天)"
     )
+    if left:
+        typer.echo(
+            f"left as they were · 保持不变 {left}: another source has variables there "
+            "that this one lacks; --replace replaces them"
+            " · 另一来源在这些天的变量更多，可用 --replace 替换"
+        )
     _list(
         f"{row.place} {row.day}: {row.why}: impossible, refused · 数值不可能，未导入"
         for row in account.impossible

@@ -32,6 +32,7 @@ __all__ = [
     "plain_code",
     "plain_name",
     "prefecture_of",
+    "prefectures_in",
 ]
 
 FIRST_YEAR = 1980
@@ -259,6 +260,12 @@ def prefecture_of(text: str) -> str | None:
     return "2224" if bare == "延边州" else None
 
 
+def prefectures_in(text: str) -> list[str]:
+    """Return the prefectures of Jilin that a text names in full."""
+    bare = plain_name(text)
+    return [name for name, _ in PREFECTURE_NAMES.values() if name in bare]
+
+
 def find_county(
     name: str, *, year: int, code: str = "", prefecture: str = ""
 ) -> CountyMatch | NoCounty:
@@ -275,6 +282,7 @@ def find_county(
         As written: old or new, six digits, or twelve as statistics offices write them.
     prefecture
         City or prefecture that the table names for the row; districts must be of it.
+        A district without its last word, as 朝阳, needs it, or its code.
     """
     text, digits = plain_name(name), _six_digits(code)
     text = text.removeprefix("吉林省") or ("全省" if text else "")
@@ -309,6 +317,14 @@ def _by_name(text: str, year: int, context: str) -> CountyMatch | NoCounty:
         return _resolved(bearers, year, text)
     own = {each.code[:4] for each in bearers}
     where = prefecture_of(context)
+    if not context and text in {each.name[:-1] for each in bearers}:
+        city, full = PREFECTURE_NAMES[min(own)][0], bearers[-1].name
+        # 朝阳, 西安 and 铁西 are cities and districts elsewhere too.
+        return NoCounty(
+            "unmatched",
+            f"{text} without its city can be a place elsewhere: write {city}{full}"
+            f" · 未写所属市的“{text}”也可能是外地，请写 {city}{full}",
+        )
     if context and where not in own:
         city = PREFECTURE_NAMES[min(own)][0]
         return NoCounty(

@@ -16,8 +16,8 @@ COLUMNS = ["field_id", "day", *NUMBERS, "source", "simulated"]
 _FIELDS = DailyTable("field_weather", "field_id")
 
 
-def put(conn: psycopg.Connection, frame: pd.DataFrame) -> int:
-    """Store daily weather; a field and day stored before is replaced.
+def put(conn: psycopg.Connection, frame: pd.DataFrame, *, replace: bool = False) -> int:
+    """Store daily weather by field and day.
 
     As `store.weather.put`, with ``field_id`` in place of ``county``.
 
@@ -26,7 +26,7 @@ def put(conn: psycopg.Connection, frame: pd.DataFrame) -> int:
     RowRefused
         As `store.weather.put`.
     """
-    return _FIELDS.put(conn, frame)
+    return _FIELDS.put(conn, frame, replace=replace)
 
 
 def find(

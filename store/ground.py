@@ -100,7 +100,8 @@ class CropCut:
 class MonitorPoint:
     """A logging interval of a combine's yield monitor.
 
-    ``time_s`` counts from the file's first point; ``flow_kg_s`` is wet grain;
+    ``time_s`` is the logger's clock, or counts from the file's first point where it
+    has none; ``flow_kg_s`` is wet grain;
     ``flag`` is of QARTOD: 2 not evaluated, 4 fail, 9 missing, with ``reason`` saying
     why; a yield is NULL unless the flag is 2.
     """
@@ -213,6 +214,21 @@ def datasets(conn: psycopg.Connection, *, kind: str | None = None) -> list[Datas
 def remove(conn: psycopg.Connection, dataset_id: str) -> None:
     """Remove a data set and its rows, fields too, if it is there."""
     conn.execute("DELETE FROM ground_dataset WHERE dataset_id = %s", [dataset_id])
+
+
+def size(conn: psycopg.Connection, dataset_id: str) -> int:
+    """Count the rows of a data set, of whatever kind."""
+    tables = ("ground_point", "ground_segment", "ground_cut", "ground_monitor", "field")
+    counts = sql.SQL(" + ").join(
+        sql.SQL("(SELECT count(*) FROM {} WHERE dataset_id = %(id)s)").format(
+            sql.Identifier(table)
+        )
+        for table in tables
+    )
+    (rows,) = conn.execute(
+        sql.SQL("SELECT {}").format(counts), {"id": dataset_id}
+    ).fetchone() or (0,)
+    return int(rows)
 
 
 def put(

@@ -56,8 +56,10 @@ class DailyTable:
             *(("source", "text"), ("simulated", "bool")),
         )
 
-    def put(self, conn: psycopg.Connection, frame: pd.DataFrame) -> int:
-        """Store rows; see `store.weather.put`."""
+    def put(
+        self, conn: psycopg.Connection, frame: pd.DataFrame, *, replace: bool = False
+    ) -> int:
+        """Store rows, completing those of the same source; see `store.weather.put`."""
         whole = self._checked(frame)
         plain = whole.assign(day=pd.to_datetime(frame["day"]).dt.date)
         plain = plain.astype(object).where(plain.notna(), None)
@@ -68,7 +70,7 @@ class DailyTable:
                 columns=self.types,
                 rows=plain.itertuples(index=False, name=None),
             )
-            return conn.execute(self._upsert()).rowcount
+            return conn.execute(self._upsert(replace=replace)).rowcount
 
     def find(
         self,
@@ -117,7 +119,7 @@ class DailyTable:
         absent = {name: None for name in _OPTIONAL if name not in frame.columns}
         return frame.assign(**absent)[[name for name, _ in self.types]]
 
-    def _upsert(self) -> sql.Composed:
+    def _upsert(self, *, replace: bool) -> sql.Composed:
         names = [name for name, _ in self.types]
         # A number is not erased by a later file of the same source that lacks it: the
         # files of one source often hold one variable each.
@@ -132,16 +134,26 @@ class DailyTable:
         return sql.SQL(
             "INSERT INTO {table} AS old ({names}) SELECT {names} FROM {staged}"
             " ON CONFLICT ({place}, day) DO UPDATE SET {changes} WHERE"
-            " old.source IS DISTINCT FROM excluded.source"
-            " OR old.simulated <> excluded.simulated OR {differ}"
+            " old.simulated <> excluded.simulated OR CASE"
+            " WHEN old.source IS DISTINCT FROM excluded.source"
+            " THEN {replace} OR NOT ({loses}) ELSE {differ} END"
         ).format(
             table=sql.Identifier(self.name),
             names=sql.SQL(", ").join(map(sql.Identifier, names)),
             staged=sql.Identifier("pg_temp", self.staging),
             place=sql.Identifier(self.place),
             changes=sql.SQL(", ").join(changes),
+            replace=sql.Literal(replace),
+            loses=sql.SQL(" OR ").join(map(_loses, NUMBERS)),
             differ=sql.SQL(" OR ").join(map(_differs, NUMBERS)),
         )
+
+
+def _loses(name: str) -> sql.Composed:
+    """Whether an update by another source would erase a number."""
+    return sql.SQL("(old.{0} IS NOT NULL AND excluded.{0} IS NULL)").format(
+        sql.Identifier(name)
+    )
 
 
 def _differs(name: str) -> sql.Composed:
@@ -155,11 +167,13 @@ def _differs(name: str) -> sql.Composed:
 _COUNTIES = DailyTable("county_weather", "county")
 
 
-def put(conn: psycopg.Connection, frame: pd.DataFrame) -> int:
-    """Store daily weather; a county and day stored before is replaced.
+def put(conn: psycopg.Connection, frame: pd.DataFrame, *, replace: bool = False) -> int:
+    """Store daily weather by county and day; sources are never mixed within a row.
 
-    Rows that are stored already change nothing. Where a row has no number and the row
-    before it is of the same source, the number before stays.
+    A row of the same source is completed: the numbers it has are replaced, those it
+    lacks stay. A row of another source replaces the one before as a whole, unless it
+    lacks a number that this one has: then the one before stays as it is. Rows that are
+    stored already change nothing. A real row always replaces a simulated one.
 
     Parameters
     ----------
@@ -168,6 +182,8 @@ def put(conn: psycopg.Connection, frame: pd.DataFrame) -> int:
         (degC), ``precipitation`` (mm), ``radiation`` (MJ/m2), ``simulated`` (bool), and
         if known ``wind`` (m/s at 2 m), ``humidity`` (mean relative, %) and ``source``.
         NaN is stored as not measured.
+    replace
+        Replace rows of another source even where numbers are lost.
 
     Returns
     -------
@@ -180,7 +196,7 @@ def put(conn: psycopg.Connection, frame: pd.DataFrame) -> int:
         A column is missing, a county and day occurs twice, a number is impossible, or
         a simulated row would replace a real one.
     """
-    return _COUNTIES.put(conn, frame)
+    return _COUNTIES.put(conn, frame, replace=replace)
 
 
 def find(

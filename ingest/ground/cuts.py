@@ -24,8 +24,9 @@ from store.ground import CropCut
 
 __all__ = ["PLAUSIBLE_T_HA", "cut_key", "take_cuts"]
 
-# Above what was ever harvested in China, so that only slips of the pen or of the unit
-# are caught; they are no agronomic limits.
+# Below what is worth a cut and above what was ever harvested in China, so that only
+# slips of the pen or of the unit are caught; they are no agronomic limits.
+LEAST_T_HA = 0.1
 PLAUSIBLE_T_HA: dict[str, float] = {
     "maize": 26.0,
     "rice": 20.0,
@@ -34,6 +35,11 @@ PLAUSIBLE_T_HA: dict[str, float] = {
 }
 PLAUSIBLE_PLOT_M2 = (0.5, 20_000.0)
 PLAUSIBLE_MOISTURE = (5.0, 60.0)
+
+BY_DATE = (
+    "the year is that of the column {column}: a cut is made at harvest"
+    " · 年份取自 {column} 列：测产在收获时进行"
+)
 
 
 def take_cuts(
@@ -91,7 +97,7 @@ def take_cuts(
             *(*faults, *settled.problems),
         ),
         remarks=layer.remarks,
-        notes=(*layer.notes, headers.understood),
+        notes=(*layer.notes, headers.understood, *reader.notes),
     )
 
 
@@ -109,10 +115,10 @@ class _Reader:
     def __init__(
         self, headers: Headers, *, year: int | None, crop: str | None, basis: float
     ) -> None:
-        self._years = Years.of(headers, year)
+        self._years = Years.of(headers, year, at_harvest=True)
         self._crop, self._fixed_crop = headers.find("crop"), crop
         if crop is None:
-            self._crop = headers.need("crop")
+            self._crop = headers.need("crop", option="--crop")
         self._id = headers.find("cut") or headers.find("id")
         self._plot, self._moisture = headers.need("plot"), headers.need("moisture")
         self._grain, self._fresh = headers.find("grain"), headers.find("fresh")
@@ -120,6 +126,12 @@ class _Reader:
         if self._grain is None:
             self._fresh = headers.need("grain", "fresh")
         self._basis = basis
+
+    @property
+    def notes(self) -> list[str]:
+        """What was taken for granted."""
+        date = self._years.date
+        return [] if date is None else [BY_DATE.format(column=date.column)]
 
     def __call__(
         self, feature: Feature, county: str | None, *, simulated: bool
@@ -151,7 +163,9 @@ class _Reader:
             grain_kg=grain,
             moisture=moisture,
             basis=self._basis,
-            yield_t_ha=_within(tonnes, (0.0, PLAUSIBLE_T_HA[crop]), "yield", "t/ha"),
+            yield_t_ha=_within(
+                tonnes, (LEAST_T_HA, PLAUSIBLE_T_HA[crop]), "yield", "t/ha"
+            ),
             county=county,
             simulated=simulated,
         )
@@ -162,11 +176,12 @@ class _Reader:
             return grain
         fresh = needed(values, self._fresh, "grain mass")
         share = number(values, self._shelling, "shelling")
-        if share is None or not 0 < share <= 100:
+        # 0.85 in a column of percent is 85 % meant as a share of 1.
+        if share is None or not 1 < share <= 100:
             raise RowFault(
                 "shelling",
-                "fresh ears without a shelling share of 0 to 100 %: how much is grain?",
-                "鲜穗重缺少出籽率（0–100%），无法得出籽粒重",
+                "fresh ears without a shelling share of 1 to 100 %: how much is grain?",
+                "鲜穗重缺少出籽率（1–100%），无法得出籽粒重",
             )
         return fresh * share / 100
 

@@ -17,6 +17,7 @@
         ├── ColumnMissing
         ├── ColumnUnclear
         ├── UnitUnknown
+        ├── UnitContradictory
         ├── YearUnknown
         ├── OptionInvalid
         └── DatasetExists
@@ -43,6 +44,7 @@ __all__ = [
     "LayerUnclear",
     "NotDegrees",
     "OptionInvalid",
+    "UnitContradictory",
     "UnitUnknown",
     "YearUnknown",
 ]
@@ -110,6 +112,10 @@ class ColumnUnclear(GroundError):
 
 class UnitUnknown(GroundError):
     """A column's unit is not stated, or is none that is known."""
+
+
+class UnitContradictory(GroundError):
+    """The header of a column names another unit than the caller."""
 
 
 class YearUnknown(GroundError):

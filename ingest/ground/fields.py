@@ -102,7 +102,9 @@ class _Reader:
         self, headers: Headers, places: Places, *, year: int | None, crop: str | None
     ) -> None:
         self._years = Years.of(headers, year)
-        self._crop = headers.find("crop") if crop else headers.need("crop")
+        self._crop = (
+            headers.find("crop") if crop else headers.need("crop", option="--crop")
+        )
         self._fixed_crop = crop
         self._id = headers.find("field") or headers.find("id")
         self._name = headers.find("name")

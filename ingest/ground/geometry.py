@@ -21,13 +21,23 @@ from ingest.ground.errors import (
 from ingest.ground.fates import Listed
 from ingest.ground.places import polygonal
 
-__all__ = ["Coordinates", "checked", "crs_of", "range_fault", "transformation"]
+__all__ = [
+    "Coordinates",
+    "checked",
+    "crs_of",
+    "range_fault",
+    "refuse_exchanged",
+    "refuse_misplaced",
+    "transformation",
+]
 
 Coordinates = NDArray[np.float64]
 
 # China's geodetic system of 2000 is WGS 84 to within a few centimetres, so PROJ's
 # "ballpark" (no shift at all) is right for it, and for no other datum.
 SAME_DATUMS = ("China 2000",)
+# West, south, east, north of China, degrees.
+CHINA = (73.0, 3.0, 136.0, 54.0)
 # Of a polygon's area, and a hundred times what its coordinates' last digits change.
 HARMLESS = 1e-6
 # Ten digits are a hundredth of a millimetre: two imports of one point are equal.
@@ -116,6 +126,39 @@ def range_fault(bounds: Coordinates) -> str | None:
     if max(-west, east) <= 90 and max(-south, north) <= 180:
         return "swapped"
     return "degrees"
+
+
+def refuse_exchanged(
+    geometries: NDArray[np.object_],
+    convert: Callable[[Coordinates], Coordinates],
+    path: Path,
+) -> None:
+    """Refuse projected coordinates that lie in China only when exchanged.
+
+    Chinese surveyors call the northing X and the easting Y.
+
+    Raises
+    ------
+    CoordinatesSwapped
+    """
+    xy = shapely.get_coordinates(geometries)
+    if not len(xy) or _in_china(convert(xy)) or not _in_china(convert(xy[:, ::-1])):
+        return
+    raise CoordinatesSwapped(
+        f"{path}: the coordinates lie outside China; X and Y exchanged? Write the "
+        "easting as X and the northing as Y, nothing is swapped silently"
+        f" · {path.name} 的坐标在中国境外，X 与 Y 是否颠倒？请以东坐标为 X、"
+        "北坐标为 Y",
+        path=path,
+    )
+
+
+def _in_china(lonlat: Coordinates) -> bool:
+    """Whether most of some places are there."""
+    west, south, east, north = CHINA
+    lon, lat = lonlat.T
+    within = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    return bool(2 * np.count_nonzero(within) > len(within))
 
 
 def refuse_misplaced(faults: list[str | None], path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Spellings and units are tables here, so that a new one is a line and no code. A unit
 is never guessed: it stands in the header (``grain_kg``, ``样方面积(m2)``), belongs to
-a known export, or is given.
+a known export, or is given; what the header says goes before what is known of an
+export, and must not contradict what is given.
 """
 
 import re
@@ -14,6 +15,7 @@ from ingest.ground.errors import (
     ColumnMissing,
     ColumnUnclear,
     OptionInvalid,
+    UnitContradictory,
     UnitUnknown,
 )
 
@@ -23,8 +25,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "lon": ("lon", "long", "longitude", "lng", "x", "经度", "东经"),
     "lat": ("lat", "latitude", "y", "纬度", "北纬"),
     "wkt": ("wkt", "geometry", "geom", "the_geom", "几何"),
-    "datum": ("datum", "坐标基准"),
+    "datum": ("datum", "crs", "coord_type", "坐标基准", "坐标系", "坐标系统"),
     "year": ("year", "season", "年份", "年度", "年"),
+    "date": ("date", "harvest_date", "日期", "收获日期", "测产日期", "取样日期"),
     "label": ("crop", "label", "class", "is_crop", "landuse", "地类", "类别"),
     "crop": ("crop_type", "crop", "作物类型", "作物种类", "作物", "种植作物"),
     "id": ("id", "fid", "code", "编号", "代码", "序号"),
@@ -39,7 +42,10 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "rice": ("rice_area", "rice", "水稻面积", "水稻"),
     "soybean": ("soybean_area", "soybean", "大豆面积", "大豆"),
     "other": ("other_area", "other", "其他面积", "其他作物", "其他"),
-    "plot": ("plot_area", "area", "样方面积", "小区面积", "测产面积", "面积"),
+    "plot": (
+        *("plot_area", "area", "样方面积", "小区面积", "测产面积", "面积"),
+        "plot",
+    ),
     "grain": ("grain_mass", "grain", "籽粒重", "粒重", "籽粒"),
     "fresh": ("fresh_mass", "fresh", "ear_mass", "鲜穗重", "鲜重"),
     "shelling": ("shelling", "shelling_share", "出籽率"),
@@ -102,6 +108,8 @@ QUANTITIES: dict[str, str] = {
     "plot": "plot",
     "flow": "flow",
 }
+# Grain moisture is told in percent everywhere.
+DEFAULT_UNITS = {"moisture": "%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,9 @@ class Headers:
     given : mapping
         Meaning -> column, from the person; goes before the spellings.
     units : mapping
-        Meaning -> unit, from the person or a known export.
+        Meaning -> unit, from the person.
+    usual : mapping
+        Meaning -> unit of headers that say none, of a known export.
     """
 
     def __init__(
@@ -134,11 +144,13 @@ class Headers:
         path: Path,
         given: Mapping[str, str] | None = None,
         units: Mapping[str, str] | None = None,
+        usual: Mapping[str, str] | None = None,
     ) -> None:
         self.columns = tuple(columns)
         self.path = path
         self._given = dict(given or {})
         self._units = dict(units or {})
+        self._usual = {**DEFAULT_UNITS, **(usual or {})}
         self._found: dict[str, str] = {}
         self._refuse_strange_options()
 
@@ -183,8 +195,10 @@ class Headers:
         found = ", ".join(f"{role} = {name}" for role, name in self._found.items())
         return f"columns 列: {found}"
 
-    def need(self, *roles: str) -> Header:
+    def need(self, *roles: str, option: str | None = None) -> Header:
         """Return the column of the first meaning that is there.
+
+        `option` names the one that does without a column, for the message.
 
         Raises
         ------
@@ -195,11 +209,14 @@ class Headers:
             if (header := self.find(role)) is not None:
                 return header
         spellings = ", ".join(SPELLINGS[role][0] for role in roles)
+        english, chinese = (f", or give {option}", f"，或给出 {option}")
+        if option is None:
+            english = chinese = ""
         raise ColumnMissing(
             f"{self.path}: no column for {spellings} among "
             f"{', '.join(self.columns) or 'none'}; name it with --columns "
-            f"{roles[0]}=HEADER · {self.path.name} 中没有 {spellings} 列，"
-            f"请用 --columns {roles[0]}=列名 指明",
+            f"{roles[0]}=HEADER{english} · {self.path.name} 中没有 {spellings} 列，"
+            f"请用 --columns {roles[0]}=列名 指明{chinese}",
             path=self.path,
         )
 
@@ -218,7 +235,10 @@ class Headers:
         if role not in QUANTITIES:
             return 1.0
         known = UNITS[QUANTITIES[role]]
-        unit = self._units.get(role) or unit
+        given = self._units.get(role)
+        if given is not None:
+            self._refuse_contradiction(role, column, known, unit)
+        unit = given or unit or self._usual.get(role, "")
         if _unit(unit) not in known:
             said = f"the unit {unit!r}" if unit else "no unit"
             raise UnitUnknown(
@@ -228,6 +248,19 @@ class Headers:
                 path=self.path,
             )
         return known[_unit(unit)]
+
+    def _refuse_contradiction(
+        self, role: str, column: str, known: Mapping[str, float], unit: str
+    ) -> None:
+        given = self._units[role]
+        if known.get(_unit(unit)) in (None, known.get(_unit(given))):
+            return
+        raise UnitContradictory(
+            f"{self.path}: column {column!r} is in {unit}, --units {role}={given} says "
+            f"otherwise: leave the option out, or correct the file · 列 {column!r} 的"
+            f"单位是 {unit}，与 --units {role}={given} 不符，请去掉该选项或改正文件",
+            path=self.path,
+        )
 
     def _unclear(self, role: str, columns: Iterable[str]) -> ColumnUnclear:
         names = ", ".join(columns)

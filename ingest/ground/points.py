@@ -15,6 +15,7 @@ from ingest.ground.values import (
     locate,
     point_of,
     text,
+    unknown_crop,
 )
 from ingest.ground.vector import Feature, Layer
 from store.ground import CropPoint
@@ -115,7 +116,7 @@ def _label(
         return is_crop, name
     kind = crop_of(typed)
     if kind is None:
-        raise RowFault("crop", f"crop {typed!r} not known", f"作物 {typed!r} 无法识别")
+        raise unknown_crop(typed)
     if not is_crop or name not in (None, kind):
         raise RowFault(
             "label",

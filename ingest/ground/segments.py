@@ -65,7 +65,8 @@ def take_segments(
         unit in the header (``maize_ha``, ``玉米面积(亩)``).
     parcels : Layer, optional
         Polygons of one crop inside the segments, each with the segment's id; the
-        areas are then theirs, and a crop without a parcel has none.
+        areas are then theirs, and a crop without a parcel has none. They name the
+        year where a segment has several.
     year : int, optional
         Of rows that do not say.
     known : iterable of Segment
@@ -76,7 +77,8 @@ def take_segments(
     SegmentIntake
         Listed are segments smaller than 1 x 1 km (with their measure), outside the
         province, or with more crops than land; and parcels that stick out of their
-        segment by more than 1 %, which their segment is then listed for.
+        segment by more than 1 %, or overlap another of its year by more than 1 % of
+        the smaller, which their segment is then listed for.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def take_segments(
     )
     found = None
     if parcels is not None:
-        found = _Parcels(parcels, {segment.segment_id: segment for _, segment in good})
+        found = _Parcels(parcels, [segment for _, segment in good])
         good, incomplete = found.counted_in(good)
         faults += incomplete
     fitting = [(row, segment) for row, segment in good if not _overfull(segment)]
@@ -167,34 +169,43 @@ class _Reader:
         return area
 
 
-class _Parcels:
-    """Crop parcels, each counted in its segment or listed."""
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    segment: Segment
+    crop: str
+    inside: shapely.Geometry
 
-    def __init__(self, layer: Layer, segments: Mapping[str, Segment]) -> None:
+
+class _Parcels:
+    """Crop parcels, each counted in its segment and year or listed."""
+
+    def __init__(self, layer: Layer, segments: Iterable[Segment]) -> None:
         headers = headers_of(layer)
         self._id, self._crop = headers.need("segment", "id"), headers.need("crop")
-        self._segments = segments
-        self._areas: dict[str, dict[str, float]] = defaultdict(
-            lambda: dict.fromkeys(CROPS, 0.0)
-        )
-        counted, faults = each(layer.features, self._count)
-        problems = (*layer.faults, *faults)
+        self._year = headers.find("year")
+        self._segments = {segment_key(segment): segment for segment in segments}
+        read, faults = each(layer.features, self._read)
+        counted, overlapping = _apart(read)
+        self._areas = _sums(parcel for _, parcel in counted)
+        problems = (*layer.faults, *faults, *overlapping)
         self.intake: Intake[Segment] = Intake(
             rows=layer.rows,
-            stored=tuple(counted),
+            stored=tuple((row, parcel.segment) for row, parcel in counted),
             duplicates=(),
             problems=problems,
             remarks=layer.remarks,
             notes=(*layer.notes, headers.understood),
         )
         bad = {listed.row for listed in problems}
-        self._incomplete = {
-            text(feature.values, self._id)
-            for feature in layer.features
-            if feature.row in bad
-        }
-        # A parcel without an outline is in no list of features: whose it was is lost.
-        self._all_incomplete = bool(layer.faults)
+        lost = [feature for feature in layer.features if feature.row in bad]
+        keys, _ = each(lost, lambda feature: self._season(feature.values))
+        names, nameless = each(lost, lambda feature: text(feature.values, self._id))
+        # A parcel whose year cannot be told may be of any.
+        unsure = {name for row, name in names if row not in dict(keys)}
+        self._incomplete = {key for _, key in keys}
+        self._incomplete |= {key for key in self._segments if key[0] in unsure}
+        # Whose it was is lost with a parcel's outline or id.
+        self._all_incomplete = bool(layer.faults or nameless)
 
     def counted_in(
         self, segments: list[tuple[int, Segment]]
@@ -203,22 +214,40 @@ class _Parcels:
         whole: list[tuple[int, Segment]] = []
         incomplete: list[Listed] = []
         for row, segment in segments:
-            if self._all_incomplete or segment.segment_id in self._incomplete:
+            if self._all_incomplete or segment_key(segment) in self._incomplete:
                 english = "a parcel of this segment could not be taken"
                 incomplete.append(
                     Listed(row, "parcel", english, "此样方有地块未能采用")
                 )
             else:
-                areas = self._areas[segment.segment_id]
+                areas = self._areas[segment_key(segment)]
                 sums = {f"{crop}_ha": area for crop, area in areas.items()}
                 whole.append((row, replace(segment, **sums)))  # type: ignore[arg-type]
         return whole, incomplete
 
-    def _count(self, feature: Feature) -> Segment:
-        name = text(feature.values, self._id)
-        segment = self._segments.get(name or "")
+    def _season(self, values: Mapping[str, Any]) -> tuple[str, int]:
+        """Segment and year of a parcel, which may be no segment of the file."""
+        name = text(values, self._id) or ""
+        year = number(values, self._year, "year")
+        seasons = [key for key in self._segments if key[0] == name]
+        if year is not None:
+            return name, int(year)
+        if len(seasons) > 1:
+            raise RowFault(
+                "year",
+                f"no year, and segment {name} has several",
+                f"没有年份，而样方 {name} 有多个年份",
+            )
+        return seasons[0] if seasons else (name, 0)
+
+    def _read(self, feature: Feature) -> _Parcel:
+        key = name, year = self._season(feature.values)
+        segment = self._segments.get(key)
         if segment is None:
-            raise RowFault("segment", f"no segment {name!r}", f"没有样方 {name!r}")
+            of, when = (f" of {year}", f"（{year} 年）") if year else ("", "")
+            raise RowFault(
+                "segment", f"no segment {name!r}{of}", f"没有样方 {name!r}{when}"
+            )
         crop = crop_from(feature.values, self._crop, None)
         area = area_ha(_outline(feature))
         inside = polygonal(shapely.intersection(feature.geometry, segment.geometry))
@@ -229,8 +258,50 @@ class _Parcels:
                 f"{out:.1f} % of the parcel lies outside segment {name}",
                 f"地块有 {out:.1f}% 在样方 {name} 之外",
             )
-        self._areas[segment.segment_id][crop] += area_ha(inside)
-        return segment
+        return _Parcel(segment, crop, inside)
+
+
+def _apart(
+    parcels: list[tuple[int, _Parcel]],
+) -> tuple[list[tuple[int, _Parcel]], list[Listed]]:
+    """Part the parcels that overlap another of their segment and year."""
+    if not parcels:
+        return [], []
+    tree = shapely.STRtree([parcel.inside for _, parcel in parcels])
+    met: dict[int, list[int]] = defaultdict(list)
+    pairs = tree.query([p.inside for _, p in parcels], predicate="intersects")
+    for one, other in zip(*pairs, strict=True):
+        if one != other and _overlap(parcels[one][1], parcels[other][1]):
+            met[one].append(parcels[other][0])
+    apart = [pair for number, pair in enumerate(parcels) if number not in met]
+    listed = [
+        Listed(
+            parcels[number][0],
+            "overlap",
+            f"overlaps row {', '.join(map(str, rows))} of the same segment and year",
+            f"与同一样方同年的第 {'、'.join(map(str, rows))} 行重叠",
+        )
+        for number, rows in sorted(met.items())
+    ]
+    return apart, listed
+
+
+def _overlap(one: _Parcel, other: _Parcel) -> bool:
+    if segment_key(one.segment) != segment_key(other.segment):
+        return False
+    shared = shapely.area(shapely.intersection(one.inside, other.inside))
+    smaller = min(shapely.area(one.inside), shapely.area(other.inside))
+    return bool(shared > AREA_TOLERANCE * smaller)
+
+
+def _sums(parcels: Iterable[_Parcel]) -> Mapping[tuple[str, int], Mapping[str, float]]:
+    """Area of each crop in each segment and year, ha."""
+    areas: dict[tuple[str, int], dict[str, float]] = defaultdict(
+        lambda: dict.fromkeys(CROPS, 0.0)
+    )
+    for parcel in parcels:
+        areas[segment_key(parcel.segment)][parcel.crop] += area_ha(parcel.inside)
+    return areas
 
 
 def _outline(feature: Feature) -> shapely.Geometry:

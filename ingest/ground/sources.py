@@ -4,6 +4,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from ingest.ground.errors import (
 )
 from ingest.ground.fates import Listed
 from ingest.ground.headers import Headers
-from ingest.ground.tables import TextTable, read_table
+from ingest.ground.tables import TextTable, number_of, read_table
 
 __all__ = ["SUFFIXES", "Raw", "open_source"]
 
@@ -64,6 +65,8 @@ class Raw:
     faults: dict[int, Listed] = field(default_factory=dict)
     """Rows that cannot be read, by number."""
     notes: tuple[str, ...] = ()
+    layer: str = ""
+    """Which of several layers of the file this is; "" for the only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +100,10 @@ def open_source(path: Path, choice: Choice) -> Raw:
     if suffix in PARQUET:
         return _parquet(path)
     if suffix in ARCHIVES:
-        with _unpacked(path, choice.layer) as inner:
+        with _unpacked(path, choice.layer) as (inner, name):
             # The choice of a layer was that of the archive's member.
-            return _gdal(inner, replace(choice, layer=None), shown=path)
+            raw = _gdal(inner, replace(choice, layer=None), shown=path)
+            return replace(raw, layer=name)
     return _gdal(path, choice, shown=path)
 
 
@@ -141,7 +145,7 @@ def _points(table: TextTable, lon: str, lat: str) -> list[shapely.Geometry | Non
 
 def _point(x: str, y: str) -> shapely.Point | None:
     try:
-        lon, lat = float(x), float(y)
+        lon, lat = number_of(x), number_of(y)
     except ValueError:
         return None
     return shapely.Point(lon, lat) if np.isfinite([lon, lat]).all() else None
@@ -172,9 +176,10 @@ def _gdal(path: Path, choice: Choice, *, shown: Path) -> Raw:
         names = _spatial(path)
         if path.suffix.lower() == ".kml":
             # Folders of a KML file only group its placemarks.
-            wanted = names
+            wanted, layer = names, ""
         else:
             wanted = [_layer(names, choice.layer, shown)]
+            layer = wanted[0] if len(names) > 1 else ""
         parts = [_read(path, name, encoding, shown) for name in wanted]
     except (DataSourceError, DataLayerError, FeatureError, CRSError) as exc:
         raise _unreadable(shown, exc) from exc
@@ -191,7 +196,7 @@ def _gdal(path: Path, choice: Choice, *, shown: Path) -> Raw:
     notes = tuple(dict.fromkeys(note for _, said in parts for note in said))
     if is_dbf:
         frame = _decoded(frame, path, choice.encoding, shown)
-    return _from_frame(frame, notes=notes)
+    return replace(_from_frame(frame, notes=notes), layer=layer)
 
 
 def _read(
@@ -304,11 +309,14 @@ def _declared(path: Path, given: str | None) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _unpacked(path: Path, layer: str | None) -> Iterator[Path]:
-    """Lay the one data set of an archive into a temporary folder, plainly named."""
+def _unpacked(path: Path, layer: str | None) -> Iterator[tuple[Path, str]]:
+    """Lay one data set of an archive into a temporary folder, plainly named.
+
+    With it comes its name in the archive, "" if it is the only one.
+    """
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-            member = _member(archive, path, layer)
+            member, shown = _member(archive, path, layer)
             stem = str(PurePosixPath(member).with_suffix(""))
             for name in archive.namelist():
                 # Names in a zip made under Chinese Windows are in no known encoding,
@@ -316,18 +324,24 @@ def _unpacked(path: Path, layer: str | None) -> Iterator[Path]:
                 if str(PurePosixPath(name).with_suffix("")) == stem:
                     suffix = PurePosixPath(name).suffix.lower()
                     (Path(folder) / f"layer{suffix}").write_bytes(archive.read(name))
-            yield Path(folder) / f"layer{PurePosixPath(member).suffix.lower()}"
+            yield Path(folder) / f"layer{PurePosixPath(member).suffix.lower()}", shown
     except _ZIP_FAULTS as exc:
         raise _unreadable(path, exc) from exc
 
 
-def _member(archive: zipfile.ZipFile, path: Path, layer: str | None) -> str:
+def _member(archive: zipfile.ZipFile, path: Path, layer: str | None) -> tuple[str, str]:
+    """Name the member that is meant, in full and as a layer ("" for the only one)."""
     # macOS adds a shadow of each file.
-    found = {
-        PurePosixPath(name).stem: name
+    members = [
+        name
         for name in archive.namelist()
         if PurePosixPath(name).suffix.lower() in GDAL_SUFFIXES
         and "__MACOSX" not in name
+    ]
+    stems = Counter(PurePosixPath(name).stem for name in members)
+    found = {
+        name if stems[PurePosixPath(name).stem] > 1 else PurePosixPath(name).stem: name
+        for name in members
     }
     if not found:
         raise FileUnreadable(
@@ -335,7 +349,8 @@ def _member(archive: zipfile.ZipFile, path: Path, layer: str | None) -> str:
             f" · {path.name} 中没有可读的矢量文件",
             path=path,
         )
-    return found[_layer(list(found), layer, path)]
+    chosen = _layer(list(found), layer, path)
+    return found[chosen], chosen if len(found) > 1 else ""
 
 
 def _objects(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ingest.ground.errors import ColumnUnclear, EncodingWrong, FileUnreadable
 
-__all__ = ["TextTable", "read_table"]
+__all__ = ["TextTable", "number_of", "read_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,16 @@ class TextTable:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def number_of(text: str) -> float:
+    """Read a number; ValueError when it is none.
+
+    An underscore between digits is Python's, and in a file a slip of the keyboard.
+    """
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
 
 
 def read_table(path: Path, *, encoding: str | None = None) -> TextTable:

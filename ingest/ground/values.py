@@ -1,6 +1,7 @@
 """Reading one row: what each value means, or why it cannot be used."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,11 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 import shapely
 
-from ingest.ground.crops import crop_of
+from ingest.ground.crops import CROPS, crop_of
 from ingest.ground.errors import YearUnknown
 from ingest.ground.fates import Listed
 from ingest.ground.headers import Header, Headers
 from ingest.ground.places import Places
+from ingest.ground.tables import number_of
 from ingest.ground.vector import Feature, Layer
 
 __all__ = [
@@ -26,11 +28,16 @@ __all__ = [
     "number",
     "point_of",
     "text",
+    "unknown_crop",
 ]
 
 T = TypeVar("T")
 
 YEARS = range(1950, 2101)
+# From here on binary64 has no room for every whole number.
+LOSSY = 2**53
+# 2024-09-28, 2024/9/28, 20240928, 2024年9月28日, each perhaps with a time behind.
+DATE = re.compile(r"(\d{4})([-/.年]\d{1,2}[-/.月]\d{1,2}|\d{4})(?!\d)")
 
 
 class RowFault(Exception):
@@ -47,15 +54,21 @@ class RowFault(Exception):
 class Years:
     """The season of each row: from its column, or one for the whole file.
 
-    Never from a date: labels and weighings are made long after the season.
+    From a date only where it is that of the harvest: labels are made long after the
+    season.
     """
 
     column: Header | None
     fixed: int | None
+    date: Header | None = None
 
     @classmethod
-    def of(cls, headers: Headers, year: int | None) -> "Years":
+    def of(
+        cls, headers: Headers, year: int | None, *, at_harvest: bool = False
+    ) -> "Years":
         """Find out where the season stands.
+
+        `at_harvest` says that a date in the file is the harvest's.
 
         Raises
         ------
@@ -63,18 +76,20 @@ class Years:
             Nowhere.
         """
         column = headers.find("year")
-        if column is None and year is None:
+        date = headers.find("date") if at_harvest and column is None else None
+        if column is None and date is None and year is None:
             raise YearUnknown(
                 f"{headers.path}: no column says which year's season the rows are of; "
                 f"give --year (a date of collection is no season) · "
                 f"{headers.path.name} 没有年份列，请用 --year 指明生长季年份",
                 path=headers.path,
             )
-        return cls(column, year)
+        return cls(column, year, date)
 
     def __call__(self, values: Mapping[str, Any]) -> int:
         """Return the season of a row."""
-        said = None if self.column is None else number(values, self.column, "year")
+        said = number(values, self.column, "year")
+        said = _year_of(values, self.date) if said is None else said
         year = self.fixed if said is None else said
         if year is None:
             raise RowFault("year", "no year", "没有年份")
@@ -89,10 +104,19 @@ class Years:
         return int(year)
 
 
-def headers_of(layer: Layer, units: Mapping[str, str] | None = None) -> Headers:
+def headers_of(
+    layer: Layer,
+    units: Mapping[str, str] | None = None,
+    *,
+    usual: Mapping[str, str] | None = None,
+) -> Headers:
     """Columns of a layer by their meaning."""
     return Headers(
-        layer.columns, path=layer.path, given=layer.choice.columns, units=units
+        layer.columns,
+        path=layer.path,
+        given=layer.choice.columns,
+        units=units,
+        usual=usual,
     )
 
 
@@ -111,12 +135,24 @@ def each(
 
 
 def text(values: Mapping[str, Any], header: Header | None) -> str | None:
-    """Return the text of a cell, None when it is empty or the column is not there."""
+    """Return the text of a cell, None when it is empty or the column is not there.
+
+    Raises
+    ------
+    RowFault
+        The cell is a number of more digits than it can have kept.
+    """
     value = None if header is None else values.get(header.column)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     # Ids stand as 12.0 in tables whose other cells are empty.
     if isinstance(value, float) and value.is_integer():
+        if header is not None and abs(value) >= LOSSY:
+            raise RowFault(
+                "digits",
+                f"{header.column} {value:.0f} may have lost digits; store it as text",
+                f"{header.column} 的值 {value:.0f} 位数过多，可能已失真，请存为文本",
+            )
         value = int(value)
     return str(value).strip() or None
 
@@ -133,7 +169,7 @@ def number(values: Mapping[str, Any], header: Header | None, what: str) -> float
     if cell is None or header is None:
         return None
     try:
-        value = float(cell)
+        value = number_of(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -171,8 +207,28 @@ def crop_from(
         raise RowFault("crop", "no crop", "没有作物")
     crop = crop_of(said)
     if crop is None:
-        raise RowFault("crop", f"crop {said!r} not known", f"作物 {said!r} 无法识别")
+        raise unknown_crop(said)
     return crop
+
+
+def unknown_crop(said: str) -> RowFault:
+    """Return the fault of a crop's name that is not known."""
+    return RowFault(
+        "crop",
+        f"crop {said!r} not known; known are {', '.join(CROPS)}",
+        f"作物 {said!r} 无法识别，可用：玉米、水稻、大豆、其他",
+    )
+
+
+def _year_of(values: Mapping[str, Any], date: Header | None) -> float | None:
+    said = text(values, date)
+    if said is None:
+        return None
+    match = DATE.match(said)
+    if match is None:
+        english = f"date {said!r}: write it as 2024-09-28"
+        raise RowFault("year", english, f"日期 {said!r} 请写作 2024-09-28")
+    return int(match[1])
 
 
 def point_of(feature: Feature) -> tuple[float, float]:

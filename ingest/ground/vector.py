@@ -11,13 +11,14 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.checksum import sha256_multihash
-from ingest.ground.errors import DatumConflict, FileUnreadable
+from ingest.ground.errors import DatumConflict, DatumUnsure, FileUnreadable
 from ingest.ground.fates import Listed
 from ingest.ground.geometry import (
     Coordinates,
     checked,
     crs_of,
     range_fault,
+    refuse_exchanged,
     refuse_misplaced,
     transformation,
 )
@@ -27,7 +28,9 @@ from raster.files import multihash
 
 __all__ = ["Feature", "Layer", "read_layer"]
 
-GCJ02 = ("gcj02", "gcj-02", "gcj_02", "火星坐标", "国测局坐标")
+GCJ02 = ("gcj02", "火星坐标", "国测局坐标")
+# CGCS2000 is WGS 84 to within a few centimetres.
+AS_WGS84 = ("wgs84", "epsg:4326", "4326", "cgcs2000", "epsg:4490", "4490")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Layer:
     """Name of the CRS that the file's coordinates were in."""
     converted_from: str | None = None
     """``"GCJ-02"`` when the coordinates were shifted back to WGS 84."""
+    layer: str = ""
+    """Which of several layers of the file this is; "" for the only one."""
     choice: Choice = field(default_factory=Choice)
 
 
@@ -102,7 +107,7 @@ def read_layer(
     """
     choice = Choice(layer=layer, encoding=encoding, crs=crs, columns=columns or {})
     raw = open_source(path, choice)
-    _check_datum(raw, gcj02=gcj02, path=path)
+    _check_datum(raw, named=choice.columns.get("datum"), gcj02=gcj02, path=path)
     own = crs_of(raw.crs, given=crs, path=path)
     if not len(raw.rows):
         raise FileUnreadable(
@@ -111,6 +116,8 @@ def read_layer(
     convert = transformation(
         own, bounds=shapely.total_bounds(raw.geometries), gcj02=gcj02, path=path
     )
+    if own.is_projected:
+        refuse_exchanged(raw.geometries, convert, path)
     moved = _moved(raw, convert, path)
     features, faults, remarks = _sorted_out(raw, moved)
     return Layer(
@@ -124,6 +131,7 @@ def read_layer(
         notes=raw.notes,
         crs=own.name,
         converted_from="GCJ-02" if gcj02 else None,
+        layer=raw.layer,
         choice=choice,
     )
 
@@ -161,17 +169,29 @@ def _sorted_out(
     return features, faults, remarks
 
 
-def _check_datum(raw: Raw, *, gcj02: bool, path: Path) -> None:
+def _check_datum(raw: Raw, *, named: str | None, gcj02: bool, path: Path) -> None:
     """Refuse what stands against the file's own word on its datum."""
     spellings = {name.casefold() for name in SPELLINGS["datum"]}
-    columns = [name for name in raw.columns if name.casefold() in spellings]
+    columns = [
+        name for name in raw.columns if name == named or name.casefold() in spellings
+    ]
     stated = {
         str(row[name]).strip()
         for row in raw.rows
         for name in columns
         if row.get(name) not in (None, "")
     }
-    shifted = {name for name in stated if name.casefold() in GCJ02}
+    strange = {name for name in stated if _plain(name) not in (*GCJ02, *AS_WGS84)}
+    if strange:
+        names = ", ".join(sorted(strange))
+        raise DatumUnsure(
+            f"{path} says that it is in {names}, which is neither WGS 84, CGCS2000 nor "
+            "GCJ-02: have it converted to WGS 84 or CGCS2000"
+            f" · {path.name} 注明为 {names}，不是 WGS 84、CGCS2000 或 GCJ-02，"
+            "请先转换为 WGS 84 或 CGCS2000",
+            path=path,
+        )
+    shifted = {name for name in stated if _plain(name) in GCJ02}
     if shifted and stated - shifted:
         raise DatumConflict(
             f"{path} has rows in {', '.join(sorted(stated))}: split it by datum"
@@ -191,6 +211,10 @@ def _check_datum(raw: Raw, *, gcj02: bool, path: Path) -> None:
             f" · {path.name} 注明为 GCJ-02，请加 --gcj02 进行转换",
             path=path,
         )
+
+
+def _plain(datum: str) -> str:
+    return "".join(letter for letter in datum.casefold() if letter not in " -_")
 
 
 def _checksum(path: Path) -> str:

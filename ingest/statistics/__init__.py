@@ -4,9 +4,11 @@ from ingest.statistics.errors import (
     CropMissing,
     HeaderNotFound,
     NothingTaken,
+    OptionContradictory,
     SheetUnknown,
     StatisticsError,
     TableUnreadable,
+    TitleNotOfYear,
     UnitContradictory,
     UnitMissing,
     UnitUnknown,
@@ -16,6 +18,7 @@ from ingest.statistics.errors import (
 from ingest.statistics.export import statistics_csv, statistics_xlsx, write_table
 from ingest.statistics.plan import Given
 from ingest.statistics.read import read_statistics
+from ingest.statistics.settle import Settled, settle
 from ingest.statistics.table import Listed, Place, Row, StatisticsTable, Use
 from ingest.statistics.units import MEASURES, Measure, Unit, parse_unit, unit_of
 
@@ -27,12 +30,15 @@ __all__ = [
     "Listed",
     "Measure",
     "NothingTaken",
+    "OptionContradictory",
     "Place",
     "Row",
+    "Settled",
     "SheetUnknown",
     "StatisticsError",
     "StatisticsTable",
     "TableUnreadable",
+    "TitleNotOfYear",
     "Unit",
     "UnitContradictory",
     "UnitMissing",
@@ -42,6 +48,7 @@ __all__ = [
     "YearMissing",
     "parse_unit",
     "read_statistics",
+    "settle",
     "statistics_csv",
     "statistics_xlsx",
     "unit_of",

@@ -13,7 +13,9 @@
         ├── UnitMissing
         ├── UnitContradictory
         ├── CropMissing
-        └── YearMissing
+        ├── YearMissing
+        ├── OptionContradictory
+        └── TitleNotOfYear
 """
 
 from collections.abc import Iterable
@@ -25,9 +27,11 @@ __all__ = [
     "CropMissing",
     "HeaderNotFound",
     "NothingTaken",
+    "OptionContradictory",
     "SheetUnknown",
     "StatisticsError",
     "TableUnreadable",
+    "TitleNotOfYear",
     "UnitContradictory",
     "UnitMissing",
     "UnitUnknown",
@@ -162,6 +166,32 @@ class YearMissing(StatisticsError):
             f"{where}: no column, title or heading says the year; give --year YYYY"
             f" · {where}：表中没有年份，请用 --year 指定"
         )
+
+
+class OptionContradictory(StatisticsError):
+    """The title names another crop or year than the command."""
+
+    def __init__(self, *, option: str, given: str, titled: Iterable[str]) -> None:
+        self.option, self.given, self.titled = option, given, tuple(titled)
+        said = ", ".join(self.titled)
+        super().__init__(
+            f"the title says {said}, {option} says {given}: leave the option out, or"
+            " correct the title"
+            f" · 标题为 {said}，而 {option} 给出 {given}，请去掉该选项或改正标题"
+        )
+
+
+class TitleNotOfYear(StatisticsError):
+    """A title tells of a mean, a plan or a part of a crop, not of a year's harvest."""
+
+    def __init__(self, *, title: str, words: str) -> None:
+        super().__init__(
+            f"the title {title!r} says {words!r}: only the statistic of one year and"
+            " the whole crop is kept; leave this table out, or correct the title"
+            f" · 标题“{title}”含“{words}”：只收录单一年份、整个作物的统计，"
+            "请去掉该表或改正标题"
+        )
+        self.title, self.words = title, words
 
 
 _EXAMPLE = {"area": "万亩", "production": "吨", "yield": "斤/亩"}

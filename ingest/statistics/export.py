@@ -17,7 +17,14 @@ from ingest.statistics.units import MEASURES, MEASURES_ZH, Measure, parse_unit, 
 from raster.files import replace_file
 from store.statistics import CountyStatistic
 
-__all__ = ["Language", "UnitSystem", "statistics_csv", "statistics_xlsx", "write_table"]
+__all__ = [
+    "Language",
+    "UnitSystem",
+    "safe_text",
+    "statistics_csv",
+    "statistics_xlsx",
+    "write_table",
+]
 
 Language = Literal["zh", "en"]
 UnitSystem = Literal["metric", "chinese"]
@@ -132,7 +139,7 @@ def _cells(
             for measure, number in zip(MEASURES, numbers, strict=True)
         ),
         derived,
-        *(_safe(text) for text in (row.source, row.file, row.written)),
+        *(safe_text(text) for text in (row.source, row.file, row.written)),
         _YES[language] if row.simulated else None,
     ]
 
@@ -149,7 +156,7 @@ def _shortest(number: float, factor: Fraction) -> float | int:
     return int(short) if short.is_integer() else short
 
 
-def _safe(text: str | None) -> str | None:
+def safe_text(text: str | None) -> str | None:
     """Keep a spreadsheet from taking a text for a formula; the reader undoes it."""
     if text is None:
         return None

@@ -16,6 +16,7 @@ from ingest.statistics.words import (
     Heading,
     NotANumber,
     crops_in,
+    is_missing,
     is_note,
     measures_in,
     number_of,
@@ -62,7 +63,7 @@ class Block:
     title_rows, header_rows, body_rows : range
         Rows of the sheet, from 0.
     columns : tuple of Column
-        Every column with a heading, and the one taken for the places.
+        Every column with a heading or numbers, and the one taken for the places.
     """
 
     sheet: Sheet
@@ -133,6 +134,8 @@ def _headers(sheet: Sheet) -> list[range]:
             first -= 1
         while row < len(sheet.rows) and _goes_on(sheet.rows[row], row - first):
             row += 1
+        if row < len(sheet.rows) and _is_below(sheet, range(first, row)):
+            row += 1
         header = range(first, row)
         again = found and _content(sheet, header) == _content(sheet, found[-1])
         titles = range(_title_start(sheet, header), header.start)
@@ -153,6 +156,23 @@ def _goes_on(row: Sequence[str], above: int) -> bool:
     texts = [text for text in row if text]
     return not any(map(_is_number, texts)) and any(
         read_heading(text).unit for text in texts
+    )
+
+
+def _is_below(sheet: Sheet, header: range) -> bool:
+    """Whether the row below a header says more of its columns: ,上年,本年,上年,本年."""
+    row = sheet.rows[header.stop]
+    named = {
+        index
+        for upper in header
+        for index, text in enumerate(sheet.rows[upper])
+        if read_heading(text).role
+    }
+    if len(header) >= _MOST_HEADER_ROWS or any(row[index] for index in named or {0}):
+        return False
+    texts = [text for text in row if text and not is_missing(text)]
+    return bool(texts) and all(
+        read_heading(text).year or not re.search(r"\d", text) for text in texts
     )
 
 
@@ -237,6 +257,8 @@ def _columns(sheet: Sheet, header: range, body: range) -> tuple[Column, ...]:
                 lambda upper, lower: lower.under(upper), _distinct(headings)
             )
             columns.append(Column(index, " ".join(texts), joined))
+        elif any(_is_number(sheet.rows[row][index]) for row in body):
+            columns.append(Column(index, "", Heading()))
     return _with_place(sheet, body, columns)
 
 

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from ingest.statistics.errors import (
     CropMissing,
+    OptionContradictory,
+    TitleNotOfYear,
     UnitContradictory,
     UnitMissing,
     UnitUnknown,
@@ -21,8 +23,10 @@ from ingest.statistics.units import MEASURES_ZH, Measure, Unit, unit_of
 from ingest.statistics.words import (
     Heading,
     Role,
+    crop_part_in,
     crops_in,
     measures_in,
+    no_year_in,
     unit_line,
     years_in,
 )
@@ -53,7 +57,8 @@ class Given:
     Attributes
     ----------
     crop : str or None
-        "maize", "rice" or "soybean"; wins over a title, not over a column.
+        "maize", "rice" or "soybean", for where no column says it; of several that a
+        title names it chooses one.
     year : int or None
         Likewise.
     units : mapping of measure to Unit
@@ -111,13 +116,19 @@ def plan_block(block: Block, given: Given) -> Plan:
         Of a column that would be taken.
     CropMissing, YearMissing
         Neither the table nor the person says them.
+    OptionContradictory
+        A title and the person say different ones.
+    TitleNotOfYear
+        A title that gives them is not of a year's harvest of the whole crop.
     """
     named = [_with_title_measure(each, block) for each in _with_parts(block.columns)]
     wanted, unused = [], []
     for each in named:
         if each.heading.role is None:
-            why = _why_unused(each.heading)
+            why = _why_unused(each, block)
             unused.append((each, why)) if why else wanted.append(each)
+    if wanted:
+        _check_titles(block, wanted)
     crops = _crops(block, wanted, given)
     for each in [each for each in wanted if crops[each.index] == ""]:
         unused.append((each, "not used: a crop that is not kept · 未收录的作物"))
@@ -179,12 +190,32 @@ def _with_title_measure(column: Column, block: Block) -> Column:
 
 
 def _titled(block: Block, read: Callable[[str], set[Named]]) -> set[Named]:
-    """Read the nearest titles that name it: a table without one goes on."""
+    """Read what the titles name."""
+    return set().union(*(read(text) for text in _naming(block, read)))
+
+
+def _naming(block: Block, read: Callable[[str], set[Named]]) -> list[str]:
+    """Return the nearest titles that name it: a table without one goes on."""
     for titles in (block.titles, *block.above, (block.sheet.name,)):
-        named: set[Named] = set().union(*(read(text) for text in titles))
-        if named:
-            return named
-    return set()
+        if found := [text for text in titles if read(text)]:
+            return found
+    return []
+
+
+def _check_titles(block: Block, columns: Iterable[Column]) -> None:
+    """Refuse titles that give a year or crop and are of something else."""
+    headings = [each.heading for each in columns]
+    own_crop = block.column_of("crop") or all(h.crop is not None for h in headings)
+    own_year = block.column_of("year") or all(h.year for h in headings)
+    crops, years = _naming(block, crops_in), _naming(block, years_in)
+    found = [] if own_crop else [(text, crop_part_in(text)) for text in crops]
+    found += [
+        (text, no_year_in(text, together=not own_year))
+        for text in (*crops, *years, *_naming(block, measures_in))
+    ]
+    for text, words in found:
+        if words:
+            raise TitleNotOfYear(title=text, words=words)
 
 
 def _lines_of_units(block: Block) -> tuple[str, ...]:
@@ -195,7 +226,14 @@ def _lines_of_units(block: Block) -> tuple[str, ...]:
     return (*above, *block.titles)
 
 
-def _why_unused(heading: Heading) -> str:
+def _why_unused(column: Column, block: Block) -> str:
+    heading = column.heading
+    if not column.text:
+        return "not used: numbers with no heading · 有数值而没有表头"
+    right = next((c for c in block.columns if c.index == column.index + 1), None)
+    if heading.measure and right and not right.text and right.heading == Heading():
+        # The heading may stand over both: last year's beside this year's.
+        return "not used: the numbers right of it have no heading · 右侧一列没有表头"
     if heading.stray:
         return f"not used: {heading.stray!r} is not understood · 未识别，不采用"
     if heading.measure is None:
@@ -208,7 +246,7 @@ def _crops(block: Block, columns: list[Column], given: Given) -> dict[int, str |
     own = block.column_of("crop") is not None
     titled = _titled(block, crops_in)
     # Two crops in a title say as little as none.
-    fallback = given.crop or (titled.pop() if len(titled) == 1 else None)
+    fallback = given.crop or (min(titled) if len(titled) == 1 else None)
     crops = {
         each.index: each.heading.crop
         if each.heading.crop is not None or own
@@ -219,6 +257,10 @@ def _crops(block: Block, columns: list[Column], given: Given) -> dict[int, str |
     # A crop assumed would be a wrong number under a right name.
     if lacking:
         raise CropMissing(columns=lacking, where=_where(block))
+    needed = not own and any(each.heading.crop is None for each in columns)
+    if needed and given.crop and titled and given.crop not in titled:
+        said = sorted(crop or "other crops" for crop in titled)
+        raise OptionContradictory(option="--crop", given=given.crop, titled=said)
     return crops
 
 
@@ -226,12 +268,16 @@ def _years(block: Block, columns: list[Column], given: Given) -> dict[int, int |
     """Year of each column; None where a column of the table holds it."""
     own = block.column_of("year") is not None
     titled = _titled(block, years_in)
-    fallback = given.year or (titled.pop() if len(titled) == 1 else None)
+    fallback = given.year or (min(titled) if len(titled) == 1 else None)
     years = {
         each.index: each.heading.year or (None if own else fallback) for each in columns
     }
     if not own and None in years.values():
         raise YearMissing(where=_where(block))
+    needed = not own and not all(each.heading.year for each in columns)
+    if needed and given.year and titled and given.year not in titled:
+        said = sorted(map(str, titled))
+        raise OptionContradictory(option="--year", given=str(given.year), titled=said)
     return years
 
 

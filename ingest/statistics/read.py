@@ -65,6 +65,8 @@ def read_statistics(
         The file is no table.
     UnitUnknown, UnitMissing, UnitContradictory, CropMissing, YearMissing
         The table does not say enough; the message says what to give.
+    OptionContradictory, TitleNotOfYear
+        A title says another crop or year, or is not of a year's harvest.
     """
     sheets = read_sheets(path, sheet=sheet)
     return take_sheets(sheets, given or Given(), path=path)
@@ -189,7 +191,7 @@ def _joined(entries: Sequence[Entry]) -> tuple[dict[Measure, Fraction], list[Ent
         differing = [m for m, v in entry.values.items() if values.get(m, v) != v]
         # Which of the two is right nobody can tell here, so neither is stored.
         if differing:
-            rows = ", ".join(dict.fromkeys(str(each.place) for each in entries))
+            rows = _some(list(dict.fromkeys(str(each.place) for each in entries)))
             raise _Refused(
                 f"rows {rows} give different numbers of {' and '.join(differing)} for"
                 f" {entry.county} {entry.crop} {entry.year}: keep one of them"
@@ -199,6 +201,12 @@ def _joined(entries: Sequence[Entry]) -> tuple[dict[Measure, Fraction], list[Ent
         if new:
             giving.append(entry)
     return values, giving
+
+
+def _some(rows: Sequence[str], *, most: int = 5) -> str:
+    """Name the first rows of many."""
+    more = len(rows) - most
+    return ", ".join(rows[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _completed(

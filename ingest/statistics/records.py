@@ -7,20 +7,24 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ingest.county_codes import (
+    CountyMatch,
     NoCounty,
     find_county,
     plain_name,
     prefecture_of,
+    prefectures_in,
 )
-from ingest.statistics.layout import is_header
+from ingest.statistics.layout import Block, is_header
 from ingest.statistics.plan import MeasureColumn, Plan
 from ingest.statistics.table import Listed, Place
 from ingest.statistics.units import MEASURES, MEASURES_ZH, Measure
 from ingest.statistics.words import (
     NotANumber,
     crop_of,
+    is_missing,
     is_note,
     number_of,
+    truth_of,
     year_of,
 )
 
@@ -30,7 +34,6 @@ _DERIVED = {name: name for name in MEASURES} | {
     chinese: name for name, chinese in MEASURES_ZH.items()
 }
 _HEADING = re.compile(r"(省|自治区|市|州|盟|地区)$")
-_YES = frozenset({"是", "模拟", "true", "yes", "1", "simulated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,24 @@ def entries_of(plan: Plan, into: Sorted) -> None:
         if why:
             _aside(plan, row, why, into)
         else:
-            for columns in groups.values():
-                _sort(_RowOf(plan, row, context), columns, into)
+            _sort_row(_RowOf(plan, row, context), list(groups.values()), into)
         _remember_heading(plan, cells, context)
+
+
+def _sort_row(
+    row: "_RowOf", groups: Sequence[Sequence[MeasureColumn]], into: Sorted
+) -> None:
+    """List a total once, whatever it has columns for; sort the entries of others."""
+    total = row.found(0)
+    if row.foreign or not isinstance(total, NoCounty) or total.kind != "total":
+        for columns in groups:
+            _sort(row, columns, into)
+        return
+    crop, year = row.cell("crop"), year_of(row.cell("year"))
+    if len(groups) == 1:
+        crop = groups[0][0].crop or crop_of(crop) or crop
+        year = groups[0][0].year or year
+    into.totals.append(_Lister(row, crop, year)(total.reason))
 
 
 def _groups(
@@ -131,10 +149,12 @@ def _why_no_entry(cells: Sequence[str], plan: Plan) -> str:
     if is_header(cells):
         return "the header again · 重复的表头"
     texts = [text for text in cells if text]
+    if _only_text(cells, plan):
+        return "a line of text · 文字行"
     if _numbers_columns(texts):
         return "numbers of the columns · 栏号"
     measured = [cells[each.column.index] for each in plan.measures]
-    if any(not _is_missing(text) for text in measured):
+    if any(not is_missing(text) for text in measured):
         # One text merged over the whole row is a note, not a value in each column.
         alone = len(set(texts)) == 1 and not _is_number(texts[0])
         return "a line of text · 文字行" if alone else ""
@@ -143,6 +163,18 @@ def _why_no_entry(cells: Sequence[str], plan: Plan) -> str:
     if plan.measures:
         return "no number in the row · 该行没有数值"
     return "no column of the table is taken · 表中没有可采用的列"
+
+
+def _only_text(cells: Sequence[str], plan: Plan) -> bool:
+    """Whether a row has no place, and words where the numbers should be."""
+    named = (plan.block.column_of(role) for role in ("place", "code"))
+    measured = [cells[each.column.index] for each in plan.measures]
+    said = [text for text in measured if not is_missing(text)]
+    return (
+        bool(said)
+        and not any(cells[each.index] for each in named if each)
+        and not any(re.search(r"[\d=]", text) for text in said)
+    )
 
 
 def _numbers_columns(texts: Sequence[str]) -> bool:
@@ -154,13 +186,6 @@ def _numbers_columns(texts: Sequence[str]) -> bool:
 def _is_number(text: str) -> bool:
     try:
         return number_of(text) is not None
-    except NotANumber:
-        return False
-
-
-def _is_missing(text: str) -> bool:
-    try:
-        return number_of(text) is None
     except NotANumber:
         return False
 
@@ -226,8 +251,26 @@ class _RowOf:
         return self.cell("place") or ("" if self.cell("code") else self.prefecture)
 
     @property
-    def province(self) -> str:
-        return self.context.columns.get("province", "")
+    def foreign(self) -> str:
+        """Another province than Jilin, where the table names one."""
+        province = self.context.columns.get("province", "")
+        return "" if province in ("吉林", "吉林省") else province
+
+    def found(self, year: int) -> CountyMatch | NoCounty:
+        """Return the county it means in a year; what is a total is one in any."""
+        city = self.prefecture or _titled_prefecture(self.plan.block)
+        return find_county(
+            self.name, year=year, code=self.cell("code"), prefecture=city
+        )
+
+
+def _titled_prefecture(block: Block) -> str:
+    """Return the one city that the titles name in full."""
+    for titles in (block.titles, *block.above, (block.sheet.name,)):
+        cities = {city for text in titles for city in prefectures_in(text)}
+        if cities:
+            return cities.pop() if len(cities) == 1 else ""
+    return ""
 
 
 def _sort(row: _RowOf, columns: Sequence[MeasureColumn], into: Sorted) -> None:
@@ -236,7 +279,7 @@ def _sort(row: _RowOf, columns: Sequence[MeasureColumn], into: Sorted) -> None:
     crop = columns[0].crop or crop_of(crop_text)
     year = columns[0].year or year_of(year_text)
     listed = _Lister(row, crop or crop_text, year)
-    if all(_is_missing(row.cells[each.column.index]) for each in columns):
+    if all(is_missing(row.cells[each.column.index]) for each in columns):
         into.asides.append(listed("no number for it · 无数值"))
     elif crop == "":
         into.asides.append(listed("a crop that is not kept · 未收录的作物"))
@@ -267,11 +310,9 @@ def _sort_place(
     into: Sorted,
 ) -> None:
     crop, year = what
-    found = find_county(
-        row.name, year=year, code=row.cell("code"), prefecture=row.prefecture
-    )
-    if row.province not in ("", "吉林", "吉林省"):
-        reason = f"{row.province} is not Jilin · {row.province}不是吉林省"
+    found = row.found(year)
+    if row.foreign:
+        reason = f"{row.foreign} is not Jilin · {row.foreign}不是吉林省"
         into.unmatched.append(listed(reason))
     elif isinstance(found, NoCounty):
         {
@@ -285,10 +326,10 @@ def _sort_place(
     else:
         try:
             values, extras = _values(row, columns), _extras(row)
+            simulated = _simulated(row)
         except NotANumber as exc:
             into.problems.append(listed(str(exc)))
             return
-        simulated = row.cell("simulated").strip().lower() in _YES
         into.entries.append(
             Entry(
                 *(row.place, row.name or row.cell("code"), found.code, crop, year),
@@ -310,6 +351,18 @@ def _extras(row: _RowOf) -> dict[str, str]:
             )
     extras.setdefault("written", f"{row.name} {row.cell('code')}".strip())
     return extras
+
+
+def _simulated(row: _RowOf) -> bool:
+    text = row.cell("simulated")
+    found = truth_of(text)
+    # Taken for real, it would stand where only real numbers may.
+    if found is None:
+        raise NotANumber(
+            f"simulated or not? {text!r} is neither yes nor no: write 是 or 否"
+            f" · 是否模拟？“{text}”无法识别，请写 是 或 否"
+        )
+    return found
 
 
 def _unguarded(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ingest.statistics.errors import SheetUnknown, TableUnreadable, XlsNotRead
 
 if TYPE_CHECKING:
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
     from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = ["Sheet", "read_sheets"]
@@ -140,26 +141,53 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
             # openpyxl warns of drawings and validations, which no table needs.
             warnings.simplefilter("ignore", UserWarning)
             saved = load_workbook(io.BytesIO(content), data_only=True)
-            written = load_workbook(io.BytesIO(content))
+            written = load_workbook(io.BytesIO(content), read_only=True)
+            formulas = {page.title: _formulas(page) for page in written.worksheets}
     except _BROKEN as exc:
         raise TableUnreadable(path, detail=f"broken workbook ({exc})") from exc
-    return [_sheet(each, written[each.title]) for each in saved.worksheets]
+    return [_sheet(each, formulas[each.title]) for each in saved.worksheets]
 
 
-def _sheet(saved: "Worksheet", written: "Worksheet") -> Sheet:
+def _formulas(page: "ReadOnlyWorksheet") -> list[tuple[object, ...]]:
+    """Return the rows of a sheet up to the last value: a mere format is none."""
+    # Some programs save wrong dimensions, by which rows would be cut off.
+    page.reset_dimensions()
+    rows: list[tuple[object, ...]] = []
+    blank = 0
+    for row in page.iter_rows(values_only=True):
+        if any(value is not None for value in row):
+            rows += [()] * blank
+            rows.append(row)
+            blank = 0
+        else:
+            blank += 1
+    return rows
+
+
+def _sheet(saved: "Worksheet", written: list[tuple[object, ...]]) -> Sheet:
+    width = max(map(_width, written), default=0)
+    if not width:
+        return Sheet(saved.title, ())
+    values = saved.iter_rows(max_row=len(written), max_col=width, values_only=True)
     grid = [
-        [_text(cell.value, formula.value) for cell, formula in zip(*pair, strict=True)]
-        for pair in zip(saved.iter_rows(), written.iter_rows(), strict=True)
+        [_text(*pair) for pair in zip(row, (*formulas, *[None] * width), strict=False)]
+        for row, formulas in zip(values, written, strict=True)
     ]
     shared = set()
     for area in saved.merged_cells.ranges:
-        text = grid[area.min_row - 1][area.min_col - 1]
-        for row in range(area.min_row - 1, area.max_row):
-            for column in range(area.min_col - 1, area.max_col):
+        rows = range(area.min_row - 1, min(area.max_row, len(grid)))
+        columns = range(area.min_col - 1, min(area.max_col, width))
+        text = grid[rows[0]][columns[0]] if rows and columns else ""
+        for row in rows:
+            for column in columns:
                 grid[row][column] = text
                 if area.max_row > area.min_row:
                     shared.add((row, column))
     return Sheet(saved.title, _rectangle(grid), frozenset(shared))
+
+
+def _width(row: tuple[object, ...]) -> int:
+    return max((n for n, value in enumerate(row, 1) if value is not None), default=0)
 
 
 def _text(value: object, formula: object) -> str:

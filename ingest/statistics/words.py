@@ -15,12 +15,16 @@ __all__ = [
     "NotANumber",
     "Role",
     "crop_of",
+    "crop_part_in",
     "crops_in",
     "fold",
+    "is_missing",
     "is_note",
     "measures_in",
+    "no_year_in",
     "number_of",
     "read_heading",
+    "truth_of",
     "unit_line",
     "year_of",
     "years_in",
@@ -90,7 +94,7 @@ _ROLES: dict[Role, str] = {
     "source": "来源 数据来源 资料来源 source",
     "file": "来源文件 文件 file",
     "written": "原名称 nameinsource",
-    "simulated": "模拟 simulated",
+    "simulated": "模拟 是否模拟 模拟数据 simulated issimulated",
 }
 _ROLE_OF = {word: role for role, words in _ROLES.items() for word in words.split()}
 
@@ -126,6 +130,23 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _YEAR = re.compile(r"((?:19|20)\d\d)年?度?(?:/\d+)?")
 _YEAR_IN_TITLE = re.compile(r"(?<!\d)((?:19|20)\d\d)\s*年(?!\s*鉴)")
+# Several years: "2018—2022年", "2021、2022年".
+_YEARS_TOGETHER = re.compile(
+    r"(?<!\d)(?:19|20)\d\d(年?\s*[-—–―~/至到]+|\s*[、,和与及])\s*"
+    r"(?:19|20)?\d\d\s*年(?!\s*鉴)"
+)
+# 平均单产 is a year's own; the mean of several years is not.
+_NO_HARVEST = re.compile(
+    r"([一二两三四五六七八九十多历]|(?<!\d)\d{1,2})年平均"
+    r"|平均(?!单产|亩产|每|产量|公顷)|计划|预计|预测"
+)
+_CROP_PART = re.compile("制种|糯|鲜食|青贮")
+_YES = frozenset(
+    ["是", "y", "yes", "t", "true", "1", "模拟", "模拟数据", "simulated", "√", "✓", "✔"]
+)
+_NO = frozenset(
+    ["", "否", "n", "no", "f", "false", "0", "实际", "实际数据", "真实", "real", "×"]
+)
 _NOTE = re.compile(
     r"(注|说明|备注|资料来源|数据来源|来源|source|notes?)\d*[:：.]?", re.I
 )
@@ -285,6 +306,34 @@ def years_in(text: str) -> set[int]:
     return {int(year) for year in _YEAR_IN_TITLE.findall(plain)}
 
 
+def no_year_in(text: str, *, together: bool) -> str:
+    """Find what says that a title is of no single year's harvest; "" if nothing.
+
+    Parameters
+    ----------
+    text
+    together
+        Whether several years, as 2018—2022年, say so too.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    several = _YEARS_TOGETHER.search(plain) if together else None
+    # As the title writes it, so that a person finds it there.
+    other = _NO_HARVEST.search(fold(text))
+    return other[0] if other else text[slice(*several.span())] if several else ""
+
+
+def crop_part_in(text: str) -> str:
+    """Find what says that a title is of a part of a crop; "" if nothing."""
+    found = _CROP_PART.search(fold(text))
+    return found[0] if found else ""
+
+
+def truth_of(text: str) -> bool | None:
+    """Whether a cell says yes (是, Y, 1) or no (否, N, 0, blank); None if neither."""
+    bare = fold(text)
+    return True if bare in _YES else False if bare in _NO else None
+
+
 def measures_in(text: str) -> set[tuple[Measure, str]]:
     """Every measure that a title names, with the area its name divides by."""
     bare, found = fold(text), set()
@@ -316,6 +365,14 @@ def number_of(text: str) -> Fraction | None:
     if not _NUMBER.fullmatch(bare):
         raise NotANumber(text)
     return Fraction(bare)
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell is blank or marks a missing value."""
+    try:
+        return number_of(text) is None
+    except NotANumber:
+        return False
 
 
 def unit_line(text: str) -> dict[tuple[Measure, str] | Measure, Unit]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest.weather.errors import WeatherError
-from ingest.weather.fao56 import saturation_pressure, wind_at_2m
+from ingest.weather.fao56 import vapour_at_dew_point, wind_at_2m
 from ingest.weather.holdings import Holdings, Layer, Wanted, look_into
 from ingest.weather.netcdf import Bounds, Grid
 
@@ -86,7 +86,7 @@ class Agera5:
         found["vapour"] = self._layer("vapour", day, bounds)
         dew = None if found["vapour"] else self._layer("dew_point", day, bounds)
         if dew:
-            found["vapour"] = Layer(dew.grid, saturation_pressure(dew.values))
+            found["vapour"] = Layer(dew.grid, vapour_at_dew_point(dew.values))
         return {name: layer for name, layer in found.items() if layer}
 
     def _layer(self, name: str, day: date, bounds: Bounds) -> Layer | None:

@@ -11,6 +11,7 @@ __all__ = [
     "mean_saturation_pressure",
     "relative_humidity",
     "saturation_pressure",
+    "vapour_at_dew_point",
     "wind_at_2m",
 ]
 
@@ -18,12 +19,20 @@ Float = NDArray[np.float64]
 
 
 def saturation_pressure(temperature: ArrayLike) -> Float:
-    """Saturation vapour pressure, kPa, at a temperature, degC (equation 11).
-
-    At the dew point this is the actual vapour pressure (equation 14).
-    """
+    """Saturation vapour pressure, kPa, at a temperature, degC (equation 11)."""
     t = np.asarray(temperature, np.float64)
     return np.asarray(0.6108 * np.exp(17.27 * t / (t + 237.3)), np.float64)
+
+
+def vapour_at_dew_point(dew: ArrayLike) -> Float:
+    """Actual vapour pressure, kPa, of a dew point, degC (equation 14).
+
+    Infinite outside -80 to 40 degC, which the air of the earth does not have: so that
+    it is refused as impossible, and not taken for very dry air.
+    """
+    t = np.asarray(dew, np.float64)
+    possible = ((t >= -80) & (t <= 40)) | np.isnan(t)
+    return np.where(possible, saturation_pressure(np.where(possible, t, 0.0)), np.inf)
 
 
 def mean_saturation_pressure(tmin: ArrayLike, tmax: ArrayLike) -> Float:

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.weather.errors import GridUnusable, HeldTwice, WeatherError
-from ingest.weather.netcdf import Bounds, FileGrid, Grid, file_grid, opened, read, times
+from ingest.weather.netcdf import (
+    Bounds,
+    FileGrid,
+    Grid,
+    check_axes,
+    file_grid,
+    opened,
+    read,
+    times,
+)
 from ingest.weather.units import Conversion, Quantity, conversion
 
 __all__ = ["Holdings", "Layer", "Wanted", "look_into"]
@@ -28,10 +37,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """Values on a grid, (y, x) or (time, y, x), north up, NaN where nothing is."""
+    """Values on a grid, (y, x) or (time, y, x), north up, NaN where nothing is.
+
+    `step` is the least difference that a packed file can tell, in the unit of the
+    values; 0 of one that is not packed.
+    """
 
     grid: Grid
     values: Float
+    step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class _Place:
     variable: str
     step: int
     conversion: Conversion
+    packing: float
 
 
 @dataclass(slots=True)
@@ -69,6 +84,20 @@ class Holdings:
     def files(self) -> set[Path]:
         """Files that something is read from."""
         return set(self._grids)
+
+    def path(self, name: str, moment: datetime) -> Path:
+        """File of a variable and moment that is there."""
+        return self._held[name][moment].path
+
+    def times_in(self, name: str, path: Path) -> list[datetime]:
+        """Moments of a variable in one file, ascending."""
+        held = self._held.get(name, {})
+        return sorted(moment for moment, place in held.items() if place.path == path)
+
+    def drop(self, name: str, path: Path) -> None:
+        """Forget what one file holds of a variable."""
+        held = self._held[name]
+        self._held[name] = {m: place for m, place in held.items() if place.path != path}
 
     def grids(self, bounds: Bounds) -> Iterator[Grid]:
         """Windows of the files around a rectangle, each once."""
@@ -118,10 +147,18 @@ class Holdings:
             parts.append(chosen * factor + offset)
         if len(grids) > 1:
             raise _different(name, list(grids.values()))
-        return Layer(next(iter(grids)), np.concatenate(parts))
+        step = max(abs(place.packing * place.conversion.factor) for place in places)
+        return Layer(next(iter(grids)), np.concatenate(parts), step)
 
-    def add(self, path: Path, wanted: Mapping[str, Wanted]) -> None:
+    def add(
+        self, path: Path, wanted: Mapping[str, Wanted], *, cell: float | None = None
+    ) -> None:
         """Take in what a file holds of some variables.
+
+        Parameters
+        ----------
+        cell
+            Degrees that a cell of the product has, if it has them always.
 
         Raises
         ------
@@ -129,8 +166,10 @@ class Holdings:
             The file cannot be used; nothing of it was taken in.
         """
         with opened(path) as dataset:
-            found = _contents(dataset, wanted, path)
             grid = file_grid(dataset, path)
+            found = _contents(dataset, wanted, path)
+        if cell is not None and not np.allclose([grid.height, grid.width], cell, 0.01):
+            raise _other_cells(grid, cell)
         for name, moments in found.items():
             held = self._held.get(name, {})
             for moment in moments:
@@ -141,12 +180,17 @@ class Holdings:
         self._grids[path] = grid
 
 
-def look_into(paths: Iterable[Path], wanted: Mapping[str, Wanted]) -> Holdings:
-    """Take in files; those that cannot be used are noted and left out."""
+def look_into(
+    paths: Iterable[Path],
+    wanted: Mapping[str, Wanted],
+    *,
+    cell: float | None = None,
+) -> Holdings:
+    """Take in files as `Holdings.add`; those that cannot be used are noted."""
     holdings = Holdings()
     for path in sorted(paths):
         try:
-            holdings.add(path, wanted)
+            holdings.add(path, wanted, cell=cell)
         except WeatherError as exc:
             holdings.blame(exc)
     return holdings
@@ -164,8 +208,10 @@ def _contents(
         what = wanted[variable]
         unit = getattr(dataset.variables[variable], "units", None)
         change = conversion(what.quantity, unit, variable=variable, path=path)
+        check_axes(dataset, variable, moments=len(moments), path=path)
+        packing = float(getattr(dataset.variables[variable], "scale_factor", 0.0))
         found[what.name] = {
-            moment: _Place(path, variable, step, change)
+            moment: _Place(path, variable, step, change, packing)
             for step, moment in enumerate(moments)
         }
     return found
@@ -188,6 +234,16 @@ def _different(name: str, paths: Sequence[Path]) -> GridUnusable:
         f"files of one region and resolution · {paths[0]} 与 {paths[1]} 的网格不同，"
         "请提供同一范围和分辨率的文件",
         path=paths[1],
+    )
+
+
+def _other_cells(grid: FileGrid, cell: float) -> GridUnusable:
+    return GridUnusable(
+        f"{grid.path} has cells of {grid.width:g} x {grid.height:g} degree, not of "
+        f"{cell:g}: it is another product, such as ERA5; the file is left out"
+        f" · {grid.path} 的格距为 {grid.width:g}°×{grid.height:g}°，应为 {cell:g}°，"
+        "可能是其他产品（如 ERA5），未导入",
+        path=grid.path,
     )
 
 

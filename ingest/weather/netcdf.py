@@ -22,7 +22,16 @@ from odc.geo.geobox import GeoBox
 
 from ingest.weather.errors import GridElsewhere, GridUnusable, WeatherUnreadable
 
-__all__ = ["Bounds", "FileGrid", "Grid", "file_grid", "opened", "read", "times"]
+__all__ = [
+    "Bounds",
+    "FileGrid",
+    "Grid",
+    "check_axes",
+    "file_grid",
+    "opened",
+    "read",
+    "times",
+]
 
 Float = NDArray[np.float64]
 
@@ -196,6 +205,8 @@ def _step(centres: Float, path: Path) -> float:
 
 def _centres(dataset: netCDF4.Dataset, names: Sequence[str], path: Path) -> Float:
     axis = dataset.variables[_named(dataset, names, path)]
+    if axis.ndim != 1:
+        raise _unusable(path, f"its {axis.name} has {axis.ndim} dimensions, not one")
     return np.ma.filled(np.ma.asarray(axis[:], np.float64), np.nan)
 
 
@@ -207,7 +218,7 @@ def read(
     window: tuple[slice, slice],
     path: Path,
 ) -> Float:
-    """Read some times of a window of a variable, north up.
+    """Read some times of a window of a variable that `check_axes` let pass, north up.
 
     Parameters
     ----------
@@ -235,10 +246,31 @@ def read(
     if _VERSIONS in names:
         values = _first_there(values, names.index(_VERSIONS))
         names.remove(_VERSIONS)
+    if not set(names).intersection(TIME_NAMES):
+        names, values = [TIME_NAMES[0], *names], values[None]
     order = [_position(names, known) for known in (TIME_NAMES, _LATITUDES, _LONGITUDES)]
     upright = np.transpose(values, order)
     rows = dataset.variables[_named(dataset, _LATITUDES, path)][window[0]]
     return upright[:, ::-1] if len(rows) > 1 and rows[0] < rows[-1] else upright
+
+
+def check_axes(
+    dataset: netCDF4.Dataset, variable: str, *, moments: int, path: Path
+) -> None:
+    """Refuse a variable that does not lie along time, latitude and longitude.
+
+    A file of one moment may have it as a scalar, and no time axis.
+
+    Raises
+    ------
+    WeatherUnreadable
+        An axis is missing.
+    """
+    has = set(dataset.variables[variable].dimensions)
+    wanted = [_LATITUDES, _LONGITUDES, *([TIME_NAMES] if moments != 1 else [])]
+    for names in wanted:
+        if not has.intersection(names):
+            raise _unreadable(path, f"{variable} has no axis {' or '.join(names)}")
 
 
 def _wanted(

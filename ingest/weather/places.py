@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
 from scipy.sparse import csr_array, vstack
 
+from ingest.ground.values import headers_of, text
+from ingest.ground.vector import read_layer
 from ingest.weather.errors import PlacesUnusable
 from ingest.weather.holdings import Layer
 from ingest.weather.netcdf import Bounds, Grid
@@ -54,45 +54,58 @@ def places_of_counties(counties: Sequence[County]) -> Places:
     return Places(codes, tuple(county.geometry for county in counties))
 
 
-def fields_of(path: Path, *, key: str = "field_id") -> Places:
-    """Read fields, polygons or points, from a file that GDAL reads.
+def fields_of(path: Path, *, key: str | None = None) -> Places:
+    """Read fields, polygons or points, under the ids that `ingest.ground` gives them.
 
     Parameters
     ----------
     path
-        GeoJSON, GeoPackage, shapefile and so on, with its coordinate system.
+        Any file that `ingest.ground.vector.read_layer` reads. A row of several
+        polygons is several fields, ``id-1``, ``id-2``, ... from the largest down.
     key
-        Column with the id of each field.
+        Column with the id of each field, where its header is not among
+        `ingest.ground.headers.SPELLINGS`.
 
     Raises
     ------
     PlacesUnusable
-        It cannot be read, lacks the column or a coordinate system, or a field has no
-        id, no valid shape, or the id of another.
+        No column of ids, or a field has no id, no valid shape, or the id of another.
+    ingest.ground.errors.GroundError
+        The file cannot be read, or lacks the column or a coordinate system.
     """
-    try:
-        table = gpd.read_file(path)
-    except (DataSourceError, DataLayerError, OSError) as exc:
-        raise _unusable(path, f"it cannot be read: {exc}") from exc
-    if table.crs is None or key not in table.columns or table.empty:
-        has = ", ".join(map(str, table.columns))
-        why = f"it needs fields, a coordinate system and the column {key}; it has {has}"
-        raise _unusable(path, why)
-    shapes = np.array(table.geometry.to_crs("EPSG:4326"), object)
-    kinds = (*_POLYGONS, shapely.GeometryType.POINT)
-    good = np.isin(shapely.get_type_id(shapes), kinds) & shapely.is_valid(shapes)
-    good &= ~shapely.is_empty(shapes) & table[key].notna().to_numpy()
-    ids = [str(name) for name in table[key]]
-    if not good.all():
-        number = int(np.flatnonzero(~good)[0])
-        why = (
-            f"feature {number} ({ids[number]}) has no id, or no valid polygon or point"
-        )
-        raise _unusable(path, why)
-    if len(set(ids)) < len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
-        raise _unusable(path, f"{key} {twice} occurs twice")
-    return Places(tuple(ids), tuple(shapes))
+    layer = read_layer(path, columns={"field": key} if key else None)
+    headers = headers_of(layer)
+    header = headers.find("field") or headers.find("id")
+    if header is None:
+        has = ", ".join(layer.columns)
+        raise _unusable(path, f"name its column of ids with --field-key, of {has}")
+    if layer.faults:
+        fault = layer.faults[0]
+        raise _unusable(path, f"row {fault.row}: {fault.english}")
+    fields: dict[str, shapely.Geometry] = {}
+    for feature in layer.features:
+        name = text(feature.values, header)
+        parts = _fields_in(feature.geometry)
+        if name is None or not parts:
+            why = f"row {feature.row} ({name}) has no id, or is no polygon or point"
+            raise _unusable(path, why)
+        names = [name]
+        if len(parts) > 1:
+            names = [f"{name}-{number}" for number in range(1, len(parts) + 1)]
+        for one, part in zip(names, parts, strict=True):
+            if one in fields and not shapely.equals(fields[one], part):
+                raise _unusable(path, f"{header.column} {one} has two shapes")
+            fields[one] = part
+    return Places(tuple(fields), tuple(fields.values()))
+
+
+def _fields_in(shape: shapely.Geometry) -> list[shapely.Geometry]:
+    """Polygons of a row from the largest down, or its one point."""
+    parts = list(shapely.get_parts(shape))
+    kinds = {part.geom_type for part in parts}
+    if kinds == {"Polygon"}:
+        return sorted(parts, key=shapely.area, reverse=True)
+    return parts if kinds == {"Point"} and len(parts) == 1 else []
 
 
 def _unusable(path: Path, why: str) -> PlacesUnusable:
@@ -131,7 +144,8 @@ class GridMeans:
             that of the part that is known.
         """
         values = layer.values.ravel()
-        seen = np.isfinite(values)
+        # What is impossible (infinite) makes the mean impossible, it is not missing.
+        seen = ~np.isnan(values)
         share = self._sum(seen.astype(np.float64)) / self._whole
         total = self._sum(np.where(seen, values, 0.0) * self._areas)
         area = self._sum(seen * self._areas)

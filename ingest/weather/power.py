@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ingest.weather.errors import HeldTwice, WeatherError, WeatherUnreadable
-from ingest.weather.fao56 import saturation_pressure, wind_at_2m
+from ingest.weather.fao56 import vapour_at_dew_point, wind_at_2m
 from ingest.weather.units import Conversion, Quantity, conversion
 
 __all__ = ["PARAMETERS", "Point", "PowerAnswer", "PowerFiles", "parse"]
@@ -122,7 +122,7 @@ def _number(
     number = float(value) * change.factor + change.offset
     if parameter == "WS10M":
         return float(wind_at_2m(number, height=10))
-    return float(saturation_pressure(number)) if parameter == "T2MDEW" else number
+    return float(vapour_at_dew_point(number)) if parameter == "T2MDEW" else number
 
 
 class PowerFiles:

@@ -36,6 +36,9 @@ _POSSIBLE: Final = {
 # its extremes: it counts as saturated. Beyond this the numbers are wrong.
 _SATURATED = 150.0
 
+# kPa; the most that was measured is 4.6 (a dew point of 35 degC at Dhahran, 2003).
+_MOST_VAPOUR = 8.0
+
 
 def tidy(
     values: Mapping[str, Float], *, places: Sequence[str], day: date, source: str
@@ -54,6 +57,7 @@ def tidy(
         humidity = relative_humidity(
             values["vapour"], tmin=columns["tmin"], tmax=columns["tmax"]
         )
+        humidity[values["vapour"] > _MOST_VAPOUR] = np.inf
         above = (humidity > 100) & (humidity <= _SATURATED)
         computed = np.where(above, 100.0, humidity)
         columns["humidity"] = np.where(
@@ -96,8 +100,9 @@ def checked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Impossible]]:
 
 
 def _why(row: Mapping[Any, Any]) -> str:
+    moist = "dew point not within -80 to 40 degC, or vapour not 0 to 80 hPa"
     wrong = [
-        f"{name} {row[name]:g}"
+        moist if name == "humidity" and np.isinf(row[name]) else f"{name} {row[name]:g}"
         for name, (low, high) in _POSSIBLE.items()
         if row[name] < low or row[name] > high
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shapely
 import typer
 from typer.testing import CliRunner, Result
 
@@ -16,6 +17,7 @@ from ingest.ground.errors import (
     CoordinatesSwapped,
     DatasetExists,
     DatumConflict,
+    OptionInvalid,
     YearUnknown,
 )
 from store import Store, fields, ground
@@ -24,10 +26,12 @@ from tests.ingest.ground.builders import (
     SQUARE,
     WEST,
     county,
+    frame,
     rectangle,
     write_csv,
     write_geojson,
 )
+from tests.ingest.wording import english
 
 Run = Callable[..., Result]
 
@@ -262,3 +266,45 @@ def test_real_yield_monitor(run: Run, store: Store, shared_data: Path) -> None:
     again = run("monitor", path, "--year", 2011, "--crop", "corn", "--anywhere")
     assert "stored 入库 0, duplicate 重复 4949" in again.stdout
     assert stored(store, ground.MONITOR) == points
+
+
+def test_simulated_import_does_not_replace_a_real_one(
+    run: Run, store: Store, points: Path
+) -> None:
+    run("points", points)
+    before = (stored(store), datasets(store))
+    result = run("points", points, "--simulated", "--replace")
+    assert isinstance(result.exception, DatasetExists)
+    assert english(str(result.exception))
+    assert (stored(store), datasets(store)) == before
+
+
+def test_replacing_does_not_lose_rows(run: Run, store: Store, points: Path) -> None:
+    run("points", points)
+    before = (stored(store), datasets(store))
+    result = run("points", points, "--year", 2020, "--replace")
+    assert result.exit_code == 1
+    assert "2 rows of the earlier import" in result.stdout
+    assert "nothing was replaced" in result.stdout
+    assert (stored(store), datasets(store)) == before
+
+
+def test_layer_named_or_not_is_one_import(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.gpkg"
+    point = shapely.Point(124.5, 43.5)
+    frame([point], crop=["maize"], year=[2024]).to_file(path, layer="one")
+    run("points", path)
+    shifted = run("points", path, "--layer", "one", "--gcj02")
+    assert isinstance(shifted.exception, DatasetExists)
+    assert len(datasets(store)) == len(stored(store)) == 1
+
+
+def test_report_that_cannot_be_written_is_told_first(
+    run: Run, store: Store, points: Path, tmp_path: Path
+) -> None:
+    result = run("points", points, "--report", tmp_path / "none" / "x.csv")
+    assert isinstance(result.exception, OptionInvalid)
+    assert english(str(result.exception))
+    assert stored(store) == []

@@ -129,6 +129,87 @@ def test_a_unit_that_is_none_is_wrong_usage(tmp_path: Path, unit: str) -> None:
     assert "area=万亩" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "units",
+    [
+        ("面积=万亩", "产量=吨"),
+        ("播种面积=万亩", "总产量=吨"),
+        ("area=万亩", "亩产=斤"),
+    ],
+)
+def test_measures_may_be_named_in_chinese(
+    tmp_path: Path, units: tuple[str, str]
+) -> None:
+    third = "单产" if "亩产" in units[1] else "产量"
+    path = table(tmp_path, f"县,面积,{third}\n农安县,1.5,1000\n")
+    options = (option for unit in units for option in ("--unit", unit))
+
+    result = run("import", path, *options, "--crop", "maize", "--year", "2022")
+
+    assert "面积 [万亩]" in result.stdout, result.output
+
+
+def test_a_simulated_row_does_not_stop_the_file(tmp_path: Path, store: Store) -> None:
+    header = "县,面积（公顷）,总产（吨）,模拟\n"
+    what = ("--crop", "maize", "--year", "2022")
+    run("import", table(tmp_path, f"{header}农安县,10,70,\n"), *what)
+
+    text = f"{header}农安县,10,80,是\n德惠市,10,80,\n"
+    result = run("import", table(tmp_path, text), *what)
+
+    assert result.exit_code == 1
+    assert "simulated numbers do not replace real ones" in result.stdout
+    assert [(row.county, row.production_t) for row in kept(store)] == [
+        ("220122", 70),
+        ("220183", 80),
+    ]
+
+
+def test_another_source_is_replaced_only_when_asked(
+    tmp_path: Path, store: Store
+) -> None:
+    header = "县,面积（公顷）,总产（吨）\n"
+    what = ("--crop", "maize", "--year", "2022", "--source")
+    run("import", table(tmp_path, f"{header}农安县,10,70\n"), *what, "年鉴2023")
+    other = table(tmp_path, f"{header}农安县,10,80\n")
+
+    refused = run("import", other, *what, "年鉴2024")
+    before = kept(store)
+    tried = run("import", other, *what, "年鉴2024", "--replace", "--dry-run")
+    between = kept(store)
+    done = run("import", other, *what, "年鉴2024", "--replace")
+
+    assert refused.exit_code == 1
+    assert "production 70 → 80 t" in refused.stdout
+    assert [row.source for row in before] == ["年鉴2023"]
+    assert (tried.exit_code, between) == (0, before)
+    assert done.exit_code == 0, done.output
+    for each in (tried, done):
+        assert "yield 7 → 8 t/ha (年鉴2023, 2022.csv)" in each.stdout
+    assert [row.source for row in kept(store)] == ["年鉴2024"]
+
+
+def test_long_lists_are_cut_and_the_report_has_all(tmp_path: Path) -> None:
+    rows = "".join(f"甲{chr(0x4E00 + n)}村,1,7\n" for n in range(30))
+    path = table(
+        tmp_path, f"县,面积（公顷）,总产（吨）\n农安县,10,70\n{rows}=1村,1,7\n"
+    )
+    out = tmp_path / "report.csv"
+
+    result = run(
+        *("import", path, "--crop", "maize", "--year", "2022"),
+        *("--report", out, "--dry-run"),
+    )
+
+    assert result.stdout.count("no county of Jilin") == 20
+    assert "… and 11 more" in result.stdout
+    lines = list(csv.reader(io.StringIO(out.read_text(encoding="utf-8-sig"))))
+    assert lines[0] == ["fate", "row", "name", "crop", "year", "reason", "原因"]
+    assert [line[0] for line in lines[1:]] == ["not matched"] * 31 + ["aside"]
+    assert lines[1][1:5] == ["3", "甲一村", "maize", "2022"]
+    assert lines[31][2] == "'=1村"
+
+
 def test_an_unclear_table_stores_nothing(tmp_path: Path, store: Store) -> None:
     path = table(tmp_path, "县,面积,单产\n农安县,1.5,1000\n")
 

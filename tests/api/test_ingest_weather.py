@@ -175,6 +175,61 @@ def test_rows_of_another_source_are_said_to_be_replaced(tmp_path: Path) -> None:
     assert "to be replaced · 将替换: 1 rows · 行, AgERA5" in result.stdout
 
 
+def test_a_source_with_fewer_variables_does_not_erase_the_others(
+    store: Store, tmp_path: Path
+) -> None:
+    run(grids(tmp_path / "a", MAY_1, MAY_2), *LISHU)
+    answer = power_answer((124.3, 43.3), T2M_MAX=30.0, WS2M=None)
+    path = write_json(tmp_path / "p.json", answer)
+    result = run(path, *LISHU)
+    assert result.exit_code == 1
+    assert "新增 0, there already · 已有 0, missing" in result.stdout
+    assert "left as they were · 保持不变 1: " in result.stdout
+    assert stored(store)[0] == ("220322", "05-01", 20.0)
+    result = run(path, *LISHU, "--replace")
+    assert result.exit_code == 0, result.output
+    assert stored(store)[0] == ("220322", "05-01", 30.0)
+    assert run(path, *LISHU).exit_code == 0
+
+
+@pytest.mark.parametrize("asked", [("--start", "2026-06-01"), ("--end", "2026-04-01")])
+def test_days_beyond_the_files_are_named(tmp_path: Path, asked: tuple[str]) -> None:
+    result = run(grids(tmp_path, MAY_1, MAY_2), *LISHU, *asked)
+    assert result.exit_code == 1, result.output
+    assert "the files reach from 2026-05-01 to 2026-05-02" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("220381", "220184"), ("公主岭", "220184"), ("梨树县", "220322")],
+)
+def test_counties_by_the_names_and_codes_of_any_year(
+    store: Store, tmp_path: Path, text: str, code: str
+) -> None:
+    result = run(grids(tmp_path, MAY_1), "--county", text)
+    assert result.exit_code == 0, result.output
+    assert [county for county, _, _ in stored(store)] == [code]
+
+
+def test_variables_that_no_file_has_are_said_and_not_missed(tmp_path: Path) -> None:
+    for path in agera5_day(tmp_path, MAY_1, lat=LAT, lon=LON):
+        if "Wind" in path.name or "Vapour" in path.name:
+            path.unlink()
+    result = run(tmp_path, *LISHU)
+    assert result.exit_code == 0, result.output
+    assert "not in the files · 文件中没有: wind humidity" in result.stdout
+
+
+def test_fields_of_a_table(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "fields.csv"
+    path.write_text("field_id,lon,lat\nA,124.2,43.3\n")
+    result = run(grids(tmp_path / "grids", MAY_1), "--fields", path)
+    assert result.exit_code == 0, result.output
+    with store.connection() as conn:
+        found = field_weather.find(conn, start=MAY_1, end=MAY_1)
+    assert found["field_id"].tolist() == ["A"]
+
+
 def test_two_kinds_are_not_mixed(tmp_path: Path) -> None:
     grids(tmp_path, MAY_1)
     write_json(tmp_path / "p.json", power_answer((124.3, 43.3)))

@@ -208,6 +208,17 @@ def test_a_district_belongs_to_its_city() -> None:
         assert city in english(refusal("铁西区", 2019, prefecture=city).reason)
 
 
+@pytest.mark.parametrize("name", ["铁西", "朝阳", "西安", "宁江"])
+def test_a_district_without_its_last_word_needs_its_city(name: str) -> None:
+    assert "without its city" in english(refusal(name, 2019).reason)
+
+
+def test_a_district_without_its_last_word_in_its_city() -> None:
+    assert code_of("铁西", 2019, prefecture="四平市") == "220302"
+    assert code_of("四平铁西", 2019) == "220302"
+    assert code_of("铁西", 2019, code="220302") == "220302"
+
+
 def test_a_county_may_stand_under_its_former_city() -> None:
     assert code_of("公主岭市", 2022, prefecture="四平市") == "220184"
 

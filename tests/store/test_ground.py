@@ -111,6 +111,8 @@ def test_row_comes_back_as_put(store: Store, table: Any, row: Any) -> None:
         assert ground.find(conn, table, year=row.year) == [row]
         assert ground.find(conn, table, dataset_id="points-1") == [row, later]
         assert ground.find(conn, table, dataset_id="other") == []
+        assert ground.size(conn, "points-1") == 2
+        assert ground.size(conn, "other") == 0
 
 
 @pytest.mark.parametrize(("table", "row"), TABLES)

@@ -59,9 +59,34 @@ def test_a_later_file_of_the_source_completes_a_row(store: Store) -> None:
 
 
 def test_another_source_is_not_mixed_in(store: Store) -> None:
-    put(store, rows())
+    put(store, rows(humidity=NAN, wind=NAN))
     assert put(store, rows(source="NASA POWER (LST)", wind=NAN)) == 1
+    assert stored(store)["source"] == "NASA POWER (LST)"
+    assert (stored(store)["humidity"], pd.isna(stored(store)["wind"])) == (55.0, True)
+
+
+def test_another_source_does_not_erase_numbers_unless_told_to(store: Store) -> None:
+    put(store, rows(humidity=NAN))
+    # As many numbers, but not the wind.
+    other = rows(source="ERA5-Land", tmax=18.0, wind=NAN)
+    assert put(store, other) == 0
+    assert (stored(store)["source"], stored(store)["tmax"]) == ("AgERA5", 17.0)
+    with store.connection() as conn:
+        assert weather.put(conn, other, replace=True) == 1
+    assert (stored(store)["source"], stored(store)["tmax"]) == ("ERA5-Land", 18.0)
     assert pd.isna(stored(store)["wind"])
+
+
+def test_simulated_with_fewer_numbers_is_refused_as_any(store: Store) -> None:
+    put(store, rows())
+    with pytest.raises(RowRefused, match="simulated data may not replace"):
+        put(store, rows(simulated=True, source="made up", wind=NAN))
+
+
+def test_real_numbers_replace_simulated_ones_that_are_more(store: Store) -> None:
+    put(store, rows(simulated=True, source="made up"))
+    assert put(store, rows(wind=NAN)) == 1
+    assert stored(store)["simulated"] is False
 
 
 def test_simulated_numbers_do_not_complete_real_ones(store: Store) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import shapely
 
-from ingest.ground.segments import sides_m, take_segments
+from ingest.ground.segments import SegmentIntake, sides_m, take_segments
 from ingest.ground.vector import read_layer
 from tests.ingest.ground.builders import places, rectangle, write_geojson
 from tests.ingest.wording import english
@@ -96,7 +96,7 @@ def test_crops_as_parcels_inside(tmp_path: Path) -> None:
     parcels = write_geojson(
         tmp_path / "b.geojson",
         (rectangle(500, 400), {"segment_id": "S1", "crop": "玉米"}),
-        (rectangle(100, 100), {"segment_id": "S1", "crop": "rice"}),
+        (rectangle(100, 100, lon=124.508), {"segment_id": "S1", "crop": "rice"}),
         # 800 of 1,000 m lie inside.
         (rectangle(1000, 400, lon=124.6025), {"segment_id": "S2", "crop": "rice"}),
         (rectangle(100, 100), {"segment_id": "S9", "crop": "rice"}),
@@ -112,3 +112,51 @@ def test_crops_as_parcels_inside(tmp_path: Path) -> None:
     assert [(one.row, one.kind) for one in found.parcels.problems] == [
         *((3, "parcel"), (4, "segment")),
     ]
+
+
+def _seasons(folder: Path, *parcels: tuple[shapely.Geometry, Any]) -> SegmentIntake:
+    shape = rectangle(1000, 1000)
+    outline = write_geojson(
+        folder / "a.geojson", segment(shape, year=2023), segment(shape, year=2024)
+    )
+    inner = write_geojson(folder / "b.geojson", *parcels)
+    return take_segments(read_layer(outline), places(), parcels=read_layer(inner))
+
+
+def parcel(shape: shapely.Geometry, **values: Any) -> tuple[shapely.Geometry, Any]:
+    return shape, {"segment_id": "S1", "crop": "maize", **values}
+
+
+def test_parcel_counts_in_its_own_year(tmp_path: Path) -> None:
+    found = _seasons(
+        tmp_path,
+        parcel(rectangle(500, 400), year=2023),
+        parcel(rectangle(500, 400), year=2024, crop="soybean"),
+    )
+    areas = {s.year: (s.maize_ha, s.soybean_ha) for s in found.segments.records}
+    twenty = pytest.approx(20, abs=1e-3)
+    assert areas == {2023: (twenty, 0), 2024: (0, twenty)}
+
+
+def test_parcel_of_no_year_in_a_segment_of_two(tmp_path: Path) -> None:
+    found = _seasons(tmp_path, parcel(rectangle(500, 400)))
+    assert found.parcels is not None
+    assert [(one.row, one.kind) for one in found.parcels.problems] == [(1, "year")]
+    assert [one.kind for one in found.segments.problems] == ["parcel", "parcel"]
+
+
+@pytest.mark.parametrize("shape", [rectangle(500, 400), rectangle(480, 420)])
+def test_parcels_of_a_year_do_not_overlap(
+    tmp_path: Path, shape: shapely.Geometry
+) -> None:
+    found = _seasons(
+        tmp_path,
+        parcel(rectangle(500, 400), year=2023),
+        parcel(shape, year=2023, crop="soybean"),
+        parcel(rectangle(100, 100), year=2024),
+    )
+    assert found.parcels is not None
+    problems = found.parcels.problems
+    assert [(one.row, one.kind) for one in problems] == [(1, "overlap"), (2, "overlap")]
+    assert english(str(problems[0])) == "overlaps row 2 of the same segment and year"
+    assert [s.year for s in found.segments.records] == [2024]

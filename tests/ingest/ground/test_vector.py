@@ -27,8 +27,15 @@ from ingest.ground.errors import (
     LayerUnclear,
     NotDegrees,
 )
+from ingest.ground.fields import take_fields
 from ingest.ground.vector import read_layer
-from tests.ingest.ground.builders import SQUARE, frame, write_csv, write_geojson
+from tests.ingest.ground.builders import (
+    SQUARE,
+    frame,
+    places,
+    write_csv,
+    write_geojson,
+)
 from tests.ingest.wording import english
 
 Write = Callable[[geopandas.GeoDataFrame, Path], Path]
@@ -393,3 +400,78 @@ def test_folders_of_a_kml_are_one_layer(tmp_path: Path) -> None:
     layer = read_layer(tmp_path / "a.kml")
     assert [feature.values["Name"] for feature in layer.features] == ["A", "B"]
     assert {said.kind for said in layer.remarks} == {"3d"}
+
+
+def test_files_of_one_name_in_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for folder, crop in (("a", "maize"), ("b", "rice")):
+            (tmp_path / folder).mkdir()
+            frame([SQUARE], crop=[crop]).to_file(tmp_path / folder / "fields.shp")
+            for part in sorted((tmp_path / folder).iterdir()):
+                archive.write(part, f"{folder}/{part.name}")
+    with pytest.raises(LayerUnclear) as caught:
+        read_layer(tmp_path / "a.zip")
+    assert caught.value.layers == ("a/fields.shp", "b/fields.shp")
+    layer = read_layer(tmp_path / "a.zip", layer="b/fields.shp")
+    assert [feature.values["crop"] for feature in layer.features] == ["rice"]
+
+
+@pytest.mark.parametrize("column", ["datum", "坐标系", "坐标系统", "CRS", "coord_type"])
+def test_other_datum_is_refused_by_name(tmp_path: Path, column: str) -> None:
+    for datum in ("BD-09", "北京54", "西安80"):
+        path = write_csv(tmp_path / "a.csv", f"lon,lat,{column}", f"125,44,{datum}")
+        with pytest.raises(DatumUnsure, match=datum) as caught:
+            read_layer(path)
+        english(str(caught.value))
+        with pytest.raises(DatumUnsure, match=datum):
+            read_layer(path, gcj02=True)
+
+
+@pytest.mark.parametrize(
+    "datum", ["WGS84", "WGS 84", "wgs-84", "EPSG:4326", "CGCS2000", "4490"]
+)
+def test_datum_that_is_wgs84(tmp_path: Path, datum: str) -> None:
+    path = write_csv(tmp_path / "a.csv", "lon,lat,坐标系", f"125,44,{datum}")
+    assert read_layer(path).converted_from is None
+
+
+@pytest.mark.parametrize("datum", ["GCJ-02", "gcj02", "火星坐标"])
+def test_gcj02_under_any_heading(tmp_path: Path, datum: str) -> None:
+    path = write_csv(tmp_path / "a.csv", "lon,lat,坐标系", f"125,44,{datum}")
+    with pytest.raises(DatumConflict):
+        read_layer(path)
+    assert read_layer(path, gcj02=True).converted_from == "GCJ-02"
+
+
+def test_name_of_the_only_layer_changes_nothing(tmp_path: Path) -> None:
+    frame([SQUARE], a=[1]).to_file(tmp_path / "a.gpkg", layer="one")
+    assert read_layer(tmp_path / "a.gpkg").layer == ""
+    assert read_layer(tmp_path / "a.gpkg", layer="one").layer == ""
+    frame([SQUARE], a=[1]).to_file(tmp_path / "a.gpkg", layer="two")
+    assert read_layer(tmp_path / "a.gpkg", layer="one").layer == "one"
+
+
+def test_northing_before_easting(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", "X,Y,crop", "4919000,525000,玉米")
+    with pytest.raises(CoordinatesSwapped, match="X and Y exchanged") as caught:
+        read_layer(path, crs="EPSG:4549")
+    english(str(caught.value))
+
+
+def test_digits_that_a_number_cannot_hold(tmp_path: Path) -> None:
+    # The empty id makes the column one of binary64 numbers, which hold 15 digits.
+    path = write_geojson(
+        tmp_path / "a.geojson",
+        (SQUARE, {"id": None, "crop": "玉米"}),
+        (shapely.box(124.6, 43.5, 124.61, 43.51), {"id": 2201841002030040056}),
+    )
+    intake = take_fields(read_layer(path), places(), year=2024, crop="玉米")
+    assert [(one.row, one.kind) for one in intake.problems] == [
+        (1, "id"),
+        (2, "digits"),
+    ]
+
+
+def test_python_spelling_of_a_number_is_none(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", "lon,lat,crop", "125,44.4_1,玉米")
+    assert [one.kind for one in read_layer(path).faults] == ["empty"]

@@ -134,6 +134,20 @@ def test_a_formula_without_a_saved_result_is_not_taken_for_a_blank(
     assert sheet.rows[1] == ("农安县", "=B9*2")
 
 
+def test_a_format_far_below_makes_no_rows(tmp_path: Path) -> None:
+    book = Workbook()
+    book.active.append(["县", "面积"])
+    book.active.append(["农安县", 1])
+    book.active.cell(1_048_576, 9).number_format = "0.00"
+    book.active.merge_cells("A2:A9")
+    book.save(tmp_path / "book.xlsx")
+
+    (sheet,) = read_sheets(tmp_path / "book.xlsx")
+
+    assert sheet.rows == (("县", "面积"), ("农安县", "1"))
+    assert sheet.shared == {(1, 0)}
+
+
 def test_one_sheet_by_name(tmp_path: Path) -> None:
     path = workbook(tmp_path, 目录=[["a"]], 玉米=[["b"]])
 

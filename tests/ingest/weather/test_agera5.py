@@ -1,6 +1,7 @@
 from datetime import date
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 
@@ -46,6 +47,49 @@ def test_a_day_in_our_units(tmp_path: Path) -> None:
         },
         abs=1e-3,
     )
+
+
+def test_a_file_of_one_moment_without_a_time_axis(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as nc:
+        nc.createVariable("time", "i8", ()).units = "days since 2026-05-01"
+        nc["time"][...] = 0
+        for name, centres in (("lat", LAT), ("lon", LON)):
+            nc.createDimension(name, len(centres))
+            nc.createVariable(name, "f8", (name,))[:] = centres
+        nc.createVariable(TMIN, "f4", ("lat", "lon")).units = "K"
+        nc[TMIN][:] = 273.15 + np.arange(12.0).reshape(SHAPE)
+    read = Agera5([path])
+    values = read.layers(MAY_1, ALL)["tmin"].values
+    assert values.ravel() == pytest.approx(np.arange(12.0), abs=1e-4)
+    assert read.faults == []
+
+
+def test_a_variable_along_none_of_several_moments(tmp_path: Path) -> None:
+    path = agera5_file(tmp_path / "a.nc", {}, days=[MAY_1, MAY_2])
+    with netCDF4.Dataset(path, "a") as nc:
+        nc.createVariable(TMIN, "f4", ("lat", "lon")).units = "K"
+    good = agera5_file(tmp_path / "b.nc", {TMIN: 280.0}, days=[MAY_1])
+    read = Agera5([path, good])
+    (fault,) = read.faults
+    assert isinstance(fault, WeatherUnreadable)
+    assert "no axis time" in english(str(fault))
+    assert "tmin" in read.layers(MAY_1, ALL)
+
+
+def test_latitudes_of_a_projected_grid_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as nc:
+        for name, size in (("time", 1), ("y", 3), ("x", 4)):
+            nc.createDimension(name, size)
+        nc.createVariable("time", "i8", ("time",)).units = "days since 2026-05-01"
+        nc["time"][:] = 0
+        for name in ("lat", "lon"):
+            nc.createVariable(name, "f8", ("y", "x"))[:] = 43.0
+        nc.createVariable(TMIN, "f4", ("time", "y", "x")).units = "K"
+    (fault,) = Agera5([path]).faults
+    assert isinstance(fault, GridUnusable)
+    assert "its lat has 2 dimensions" in english(str(fault))
 
 
 def test_the_grid_lies_where_its_centres_say(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,7 +125,75 @@ def test_hourly_amounts_of_era5_are_no_sums(tmp_path: Path) -> None:
     assert read.layers(MAY_1, ALL) == {}
     (fault,) = read.faults
     assert isinstance(fault, NotAccumulated)
-    assert "radiation of 2026-05-01" in english(str(fault))
+    assert "a.nc: radiation falls by 0.518 within an hour" in english(str(fault))
+
+
+def test_light_rain_of_era5_is_not_stored_as_none(tmp_path: Path) -> None:
+    # 0.05 mm in each of three hours of 1 May; a sum would not fall to 0 again.
+    amounts = np.zeros(49)
+    amounts[18:21] = 0.05e-3
+    path = new_store_file(tmp_path / "a.nc", {"tp": amounts}, moments=MOMENTS)
+    read = Era5Land([path])
+    assert read.layers(MAY_1, ALL) == {}
+    (fault,) = read.faults
+    assert isinstance(fault, NotAccumulated)
+
+
+def test_one_fall_takes_all_days_of_the_file(tmp_path: Path) -> None:
+    # It rains on 5 May alone: the dry days before it are of the same doubtful file.
+    moments = hours(datetime(2026, 4, 30, tzinfo=UTC), 6 * 24)
+    amounts = np.zeros(len(moments))
+    amounts[5 * 24 + 3] = 1e-3
+    air = {"t2m": 280.0, "tp": amounts}
+    read = Era5Land([new_store_file(tmp_path / "a.nc", air, moments=moments)])
+    days = [date(2026, 5, day) for day in (1, 2, 3, 4)]
+    assert [set(read.layers(day, ALL)) for day in days] == [{"tmin", "tmax"}] * 4
+    assert len(read.faults) == 1
+
+
+def test_a_fall_is_seen_where_two_parts_of_a_long_file_meet(tmp_path: Path) -> None:
+    moments = hours(datetime(2026, 4, 30, 16, tzinfo=UTC), 40 * 24)
+    amounts = np.zeros(len(moments))
+    amounts[31 * 24 - 1] = 1e-3
+    path = new_store_file(tmp_path / "a.nc", {"tp": amounts}, moments=moments)
+    assert Era5Land([path]).layers(MAY_1, ALL) == {}
+
+
+def test_coarse_packing_lets_a_sum_fall_by_a_step(tmp_path: Path) -> None:
+    # 2 m in one hour of 30 April make the steps of the packing 0.03 mm.
+    sums = np.zeros(49)
+    sums[5:25], sums[25:] = 2.0, 1e-3
+    path = old_store_file(tmp_path / "a.nc", {"tp": sums}, moments=MOMENTS)
+    with netCDF4.Dataset(path, "a") as nc:
+        nc.set_auto_mask(False)
+        nc["tp"].set_auto_scale(False)
+        nc["tp"][30] = nc["tp"][30] - 1
+    read = Era5Land([path])
+    assert "precipitation" in read.layers(MAY_1, ALL)
+    assert read.faults == []
+
+
+def test_cells_of_era5_are_not_those_of_era5_land(tmp_path: Path) -> None:
+    lat = (43.5, 43.25, 43.0)
+    path = new_store_file(tmp_path / "a.nc", {"t2m": AIR}, moments=MOMENTS, lat=lat)
+    read = Era5Land([path])
+    assert read.days() == []
+    (fault,) = read.faults
+    assert isinstance(fault, GridUnusable)
+    assert "cells of 0.1 x 0.25 degree, not of 0.1" in english(str(fault))
+
+
+def test_sums_that_do_not_go_on_in_the_next_file(tmp_path: Path) -> None:
+    sums = np.where(np.arange(49) < 24, SUMS / 1000, 0.0)
+    files = [
+        new_store_file(
+            tmp_path / f"{part.start}.nc", {"tp": sums[part]}, moments=MOMENTS[part]
+        )
+        for part in (slice(0, 24), slice(24, 49))
+    ]
+    read = Era5Land(files)
+    assert read.layers(MAY_1, ALL) == {}
+    assert "precipitation of 2026-05-01 falls by" in english(str(read.faults[0]))
 
 
 def test_files_of_two_regions_do_not_make_a_day(tmp_path: Path) -> None:
@@ -158,8 +227,6 @@ def test_the_missing_end_of_a_classic_file_is_not_read_as_zero(
 
 
 def test_members_of_an_ensemble_are_not_mixed(tmp_path: Path) -> None:
-    import netCDF4
-
     path = tmp_path / "a.nc"
     new_store_file(path, {"t2m": 280.0}, moments=MOMENTS)
     with netCDF4.Dataset(path, "a") as nc:

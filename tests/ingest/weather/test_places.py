@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import Point, box
 
+from ingest.ground.errors import FileUnreadable
 from ingest.weather.errors import PlacesUnusable
 from ingest.weather.holdings import Layer
 from ingest.weather.netcdf import Grid
@@ -136,12 +137,18 @@ def test_another_column_of_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        (fields(field_id=["a", "a"]), "field_id a occurs twice"),
-        (fields(field_id=["a", None]), "feature 1"),
-        (fields().drop(columns="field_id"), "needs fields"),
+        (fields(field_id=["a", "a"]), "field_id a has two shapes"),
+        (fields(field_id=["a", None]), "row 2"),
+        (fields().drop(columns="field_id"), "--field-key"),
         (
-            fields().set_geometry([Point(1, 1), shapely.LineString([(1, 1), (2, 2)])]),
-            "feature 1",
+            fields().set_geometry(
+                [Point(124, 43), shapely.LineString([(124, 43), (125, 44)])]
+            ),
+            "row 2 (west)",
+        ),
+        (
+            fields().set_geometry([Point(124, 43), shapely.MultiPolygon()]),
+            "row 2: ",
         ),
     ],
 )
@@ -158,5 +165,40 @@ def test_fields_that_cannot_be_used(
 def test_fields_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.geojson"
     path.write_text("nothing")
-    with pytest.raises(PlacesUnusable):
+    with pytest.raises(FileUnreadable):
         fields_of(path)
+
+
+@pytest.mark.parametrize("column", ["field_id", "地块编号", "plot_id", "id"])
+def test_numbers_are_the_ids_that_stored_fields_have(
+    tmp_path: Path, column: str
+) -> None:
+    # Numbers beside an empty cell stand as floats; here all of them do.
+    table = fields(field_id=[1.0, 2.0]).rename(columns={"field_id": column})
+    table.to_file(tmp_path / "a.geojson")
+    assert fields_of(tmp_path / "a.geojson").ids == ("1", "2")
+
+
+def test_a_row_of_several_polygons_is_several_fields(tmp_path: Path) -> None:
+    small, large = box(124, 43, 124.01, 43.01), box(124.1, 43, 124.12, 43.02)
+    shape = shapely.MultiPolygon([small, large])
+    table = gpd.GeoDataFrame({"id": [7]}, geometry=[shape], crs="EPSG:4326")
+    table.to_file(tmp_path / "a.gpkg")
+    places = fields_of(tmp_path / "a.gpkg")
+    assert places.ids == ("7-1", "7-2")
+    assert [shape.bounds for shape in places.geometries] == [large.bounds, small.bounds]
+
+
+def test_a_field_of_two_years_is_one_place(tmp_path: Path) -> None:
+    shape = box(124, 43, 124.01, 43.01)
+    table = {"id": ["a", "a"], "year": [2025, 2026]}
+    gpd.GeoDataFrame(table, geometry=[shape, shape], crs="EPSG:4326").to_file(
+        tmp_path / "a.gpkg"
+    )
+    assert fields_of(tmp_path / "a.gpkg").ids == ("a",)
+
+
+def test_fields_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("地块编号,经度,纬度\nA,125.3,44.4\n")
+    places = fields_of(tmp_path / "a.csv")
+    assert (places.ids, places.geometries) == (("A",), (Point(125.3, 44.4),))

@@ -8,6 +8,8 @@ import pytest
 from shapely.geometry import Point, box
 
 from ingest.weather.agera5 import Agera5
+from ingest.weather.errors import WeatherUnknown
+from ingest.weather.fao56 import vapour_at_dew_point
 from ingest.weather.importing import Gap, bring_in, days_between, gap_lines
 from ingest.weather.places import Places
 from ingest.weather.power import PowerFiles
@@ -15,6 +17,7 @@ from ingest.weather.series import GridSeries, PointSeries
 from ingest.weather.sources import series_of, sort_files
 from ingest.weather.table import COLUMNS, Impossible, checked, tidy
 from tests.ingest.weather.builders import (
+    MAY_DAY,
     agera5_day,
     agera5_file,
     hours,
@@ -139,6 +142,52 @@ def test_a_wet_day_with_a_few_cold_hours_is_saturated() -> None:
     frame = tidy(values, places=["a", "b"], day=MAY_1, source="s")
     assert frame["humidity"][0] == 100.0
     assert [row.place for row in checked(frame)[1]] == ["b"]
+
+
+@pytest.mark.parametrize("dew", [-99.0, -237.3, -400.0, 41.0])
+def test_an_impossible_dew_point_refuses_the_row(dew: float) -> None:
+    values = {
+        "tmin": np.array([5.0]),
+        "tmax": np.array([15.0]),
+        "vapour": vapour_at_dew_point([dew]),
+    }
+    frame = tidy(values, places=["a"], day=MAY_1, source="s")
+    good, (refused,) = checked(frame)
+    assert (refused.place, refused.day) == ("a", MAY_1)
+    assert refused.why.startswith("dew point not within -80 to 40 degC")
+    assert good.empty
+
+
+@pytest.mark.parametrize(("vapour", "ok"), [(-0.01, False), (0.1, True), (8.1, False)])
+def test_vapour_pressure_that_cannot_be(vapour: float, ok: bool) -> None:
+    values = {
+        "tmin": np.array([40.0]),
+        "tmax": np.array([50.0]),
+        "vapour": np.array([vapour]),
+    }
+    frame = tidy(values, places=["a"], day=MAY_1, source="s")
+    assert (len(checked(frame)[0]) == 1) is ok
+
+
+def test_an_impossible_cell_makes_the_mean_impossible(tmp_path: Path) -> None:
+    name = "Dew_Point_Temperature_2m_Mean"
+    cells = np.full((1, 3, 4), 280.0)
+    cells[0, 1, 2] = 173.15
+    given = {**MAY_DAY, name: cells}
+    del given["Vapour_Pressure_Mean"]
+    path = agera5_file(tmp_path / "a.nc", given, days=[MAY_1], units={name: "K"})
+    shape = box(124.1, 43.25, 124.3, 43.35)
+    series = GridSeries(Agera5([path]), Places(("a",), (shape,)))
+    (refused,) = checked(series.table(MAY_1))[1]
+    assert "dew point" in refused.why
+
+
+def test_a_file_of_other_variables_is_unknown(tmp_path: Path) -> None:
+    name = "Cloud_Cover_Mean"
+    path = agera5_file(tmp_path / "d.nc", {name: 1.0}, days=[MAY_1], units={name: "1"})
+    (fault,) = sort_files([path]).unknown
+    assert isinstance(fault, WeatherUnknown)
+    assert name in english(str(fault))
 
 
 class Shelf:
