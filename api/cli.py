@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from importlib import metadata
 from types import TracebackType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from api.options import Data
 from api.progress import Stages
 from api.season_command import season
 from api.settings import Settings, command_settings
+
+if TYPE_CHECKING:
+    from ingest.transfer import Failure
 
 __all__ = ["app", "main"]
 
@@ -188,7 +191,7 @@ def archive_verify(
 
     settings = command_settings(data)
     archive = Archive(settings.archive, create=False)
-    lost = ()
+    lost: tuple[Failure, ...] = ()
     with Stages() as stages:
         faults = archive.verify(stages.counter("Checksums", "校验"))
         if repair and faults:

@@ -45,7 +45,7 @@ class BandData:
             raise BandInvalid(
                 f"array of shape {self.array.shape} on a grid of {grid} (y, x): "
                 "pass (y, x) or (bands, y, x) of the grid's size"
-                f" · 数组形状 {self.array.shape} 与格网 {grid} 不符，请给出同样大小的数组"
+                f" · 数组 {self.array.shape} 与格网 {grid} 不符，请给出同样大小的数组"
             )
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pystac
 import pytest
@@ -31,7 +32,7 @@ from tests.ingest.small_world import (
 from tests.ingest.stac_api.server import StandIn
 from tests.ingest.wording import english
 
-JUNE = {"start": date(2025, 6, 1), "end": date(2025, 6, 30)}
+JUNE: dict[str, Any] = {"start": date(2025, 6, 1), "end": date(2025, 6, 30)}
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
