@@ -304,4 +304,7 @@ def devices_kinds() -> None:
 def _print_table(table: Table) -> None:
     """Print a table; a pipe gets whole cells, since folded ones cannot be read."""
     console = Console()
+    for column in table.columns:
+        # Ids cut off would all look alike.
+        column.overflow = "fold"
     console.print(table) if console.is_terminal else Console(width=200).print(table)

@@ -99,6 +99,8 @@ def _as_table(title: str, cells: Sequence[tuple[str, ...]]) -> None:
     both = (f"{name} {zh}" for name, zh in zip(HEAD, names, strict=True))
     table = Table(*both, title=title)
     table.columns[0].no_wrap = True
+    for column in table.columns:
+        column.overflow = "fold"
     for row in cells:
         table.add_row(*(cell or "?" for cell in row[:-1]), row[-1])
     Console().print(table)
