@@ -106,7 +106,7 @@ def scenes(
         plan_only=plan,
         workers=workers,
         stop=stop,
-        recorded=collection or getattr(opened, "collection", source),
+        recorded=opened.collection,
     )
 
 

@@ -5,7 +5,6 @@ from typing import Final
 from api.errors import SettingInvalid, SourceUnknown
 from api.imagery_settings import ImagerySettings
 from ingest.http import Web
-from ingest.offer import Source
 from ingest.sentinel_hub import HubSettings, HubSource, Patience
 from ingest.stac_api import PROVIDERS, Credentials, StacSource
 
@@ -25,7 +24,7 @@ def source_named(
     url: str | None = None,
     collection: str | None = None,
     web: Web | None = None,
-) -> Source:
+) -> StacSource | HubSource:
     """Open a source of scenes.
 
     Parameters

@@ -13,10 +13,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ingest.band import BandFile
+from ingest.checksum import agrees
 from ingest.convert import clip_window, convert, unreadable
 from ingest.download import Mirror
 from ingest.http import Signer, Unsigned, Web, shown
-from ingest.multihash import agrees
 from ingest.offer import BandOffer, Bounds
 from ingest.source_errors import ChecksumDiffers, SourceUnreadable
 from ingest.tiff_layout import is_tiff, read_layout

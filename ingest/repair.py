@@ -19,8 +19,8 @@ from odc.geo.geobox import GeoBox
 
 from ingest.archive import Archive
 from ingest.band import BandFile
+from ingest.checksum import agrees
 from ingest.errors import IngestError
-from ingest.multihash import agrees
 from ingest.offer import BandOffer, Bounds, Fetcher, SceneOffer, split_origin
 from ingest.plan import CLIP, SOURCE, Entry
 from ingest.source_errors import OfferStale

@@ -41,6 +41,10 @@ _SAME_PASS = timedelta(hours=1)
 # Share of a footprint that two pieces of a tile, cut apart, have in common at most.
 _SLIVER = 0.1
 
+# Rectangle in degrees that an item was fetched for; without it, the whole scene.
+_CLIP = "heitu:clip"
+_SAME_DEGREES = 1e-6
+
 # A multihash: the code of sha2-256, a length of 32 bytes, and the bytes.
 _SHA256 = re.compile(r"1220[0-9a-f]{64}", re.IGNORECASE)
 
@@ -330,12 +334,30 @@ def _best(
     for group in groups:
         best = max(group, key=_rank)
         kept.append(best)
-        superseded += [
-            Superseded(one.item.id, best.item.id, _reason(one, best))
-            for one in group
-            if one is not best
-        ]
+        for one in sorted(group, key=_rank, reverse=True):
+            if one is best:
+                continue
+            if _stands_for(best, one):
+                why = _reason(one, best)
+                superseded.append(Superseded(one.item.id, best.item.id, why))
+            else:
+                kept.append(one)
     return kept
+
+
+def _stands_for(best: _Candidate, one: _Candidate) -> bool:
+    """Whether all that was fetched of a scene was fetched of its better processing.
+
+    Fetched for a field, the newest must not stand for an older whole scene: outside
+    the field it has nothing. Then both are read, and a pixel takes the newer number.
+    """
+    held, wanted = (each.item.properties.get(_CLIP) for each in (best, one))
+    if held is None:
+        return True
+    if wanted is None:
+        return False
+    place = shapely.box(*held).buffer(_SAME_DEGREES)
+    return bool(place.covers(shapely.box(*wanted)))
 
 
 def _same_items(found: Iterable[_Candidate]) -> Iterator[list[_Candidate]]:

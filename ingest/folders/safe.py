@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 from rasterio.transform import from_origin
 
+from ingest.checksum import multihash
 from ingest.folders.errors import ProductInvalid
 from ingest.folders.files import Files
 from ingest.folders.metadata_xml import (
@@ -36,7 +37,6 @@ from ingest.folders.product import (
     not_usable,
     number,
 )
-from ingest.multihash import multihash
 from ingest.offer import BandOffer, SceneOffer
 from ingest.stac_item import footprint
 from raster.mission import Calibration

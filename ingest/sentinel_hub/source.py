@@ -83,7 +83,7 @@ class HubSource:
         _check("resolution", resolution, resolution in _PIXELS, _PIXELS)
         sizes = (1, _LIMIT)
         _check("piece_size", piece_size, sizes[0] <= piece_size <= sizes[1], sizes)
-        self._collection = collection
+        self.collection = collection
         self._resolution = resolution
         self._piece_size = piece_size
         self._line = Line(settings, patience or Patience())
@@ -108,13 +108,13 @@ class HubSource:
         keys = _keys_of(wanted.bands)
         found = entries(
             self._line,
-            self._collection,
+            self.collection,
             wanted.where.bounds,
             wanted.start,
             wanted.end,
         )
         read = [
-            scene_of_entry(entry, self._collection, self.name, keys) for entry in found
+            scene_of_entry(entry, self.collection, self.name, keys) for entry in found
         ]
         offers = [
             one
@@ -213,7 +213,7 @@ class HubSource:
                     continue
                 question = Question(
                     told=f"{offer.item_id} {geobox.resolution.x:g} m {piece}",
-                    collection=self._collection,
+                    collection=self.collection,
                     acquired=offer.acquired,
                     path=str(offer.properties.get(DATA_PATH, "")),
                     piece=piece,

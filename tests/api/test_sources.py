@@ -16,6 +16,7 @@ from api.sources import source_named
 from ingest.archive import Archive
 from ingest.http import Web
 from ingest.offer import SceneOffer
+from ingest.searches import read_searches
 from ingest.source_errors import SourceDenied, SourceStopped
 from ingest.stac_api import COPERNICUS
 from ingest.stac_api.errors import WantedInvalid
@@ -62,6 +63,9 @@ def test_scene_of_sentinel_hub_comes_into_the_archive(
     assert item.id == ITEM
     assert {*item.assets} >= {"B04", "SCL"}
     assert archive.verify() == []
+    # By its name the completeness of Sentinel-2 knows that this was asked.
+    (search,) = read_searches(tmp_path / "ingest/searches")
+    assert search.collection == "sentinel-2-l2a"
 
 
 def test_second_run_does_nothing(hub: HubServer, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from ingest.checksum import agrees, multihash
 from ingest.fetch import fetch_band
 from ingest.http import Web
-from ingest.multihash import agrees, multihash
 from ingest.offer import BandOffer
 from ingest.source_errors import (
     ChecksumDiffers,

@@ -35,6 +35,31 @@ def test_the_newest_baseline_of_an_acquisition_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("newer", "older", "read"),
+    [
+        (None, None, 1),
+        (None, [0, 0, 1, 1], 1),
+        ([0, 0, 1, 1], [0.2, 0.2, 0.8, 0.8], 1),
+        # Of the newer processing only a field was fetched.
+        ([0, 0, 1, 1], None, 2),
+        ([0, 0, 1, 1], [0, 0, 2, 1], 2),
+    ],
+)
+def test_a_part_of_the_newest_stands_for_no_more_than_its_place(
+    newer: list[float] | None, older: list[float] | None, read: int
+) -> None:
+    new, old = REPROCESSED.clone(), OLD.clone()
+    for item, clip in ((new, newer), (old, older)):
+        if clip is not None:
+            item.properties["heitu:clip"] = clip
+
+    found = chosen([old, new])
+
+    assert [scenes[0] for scenes in ids(found)] == [new.id]
+    assert (len(found.scenes), len(found.superseded)) == (read, 2 - read)
+
+
 def test_a_superseded_item_may_be_broken() -> None:
     broken = OLD.clone()
     del broken.assets["red"]
