@@ -10,13 +10,26 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from store.database import Store, open_store, prepare
 from store.server import EmbeddedServer
 
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("heitu", deadline=None)
+settings.load_profile("heitu")
+
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and all that use the demo, in one process."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = "demo" if file.startswith("tests/demo/") else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
