@@ -1,18 +1,9 @@
-"""PostgreSQL, embedded or by URL: the only room with SQL."""
+"""PostgreSQL, embedded or by URL: the only room with SQL.
 
-from store import (
-    counties,
-    devices,
-    estimates,
-    features,
-    field_weather,
-    fields,
-    ground,
-    readings,
-    runs,
-    statistics,
-    weather,
-)
+The tables are modules of their own (`store.counties`, `store.readings` ...), imported
+where they are used: the ingest of devices needs no data frames and no geometry.
+"""
+
 from store.database import Store, open_store
 from store.errors import (
     CountyUnknown,
@@ -56,17 +47,6 @@ __all__ = [
     "Store",
     "StoreError",
     "StreamUnknown",
-    "counties",
-    "devices",
-    "estimates",
-    "features",
-    "field_weather",
-    "fields",
-    "ground",
     "lock_folder",
     "open_store",
-    "readings",
-    "runs",
-    "statistics",
-    "weather",
 ]

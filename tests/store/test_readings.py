@@ -14,8 +14,6 @@ from store.readings import (
     Written,
     between,
     latest,
-    quarantine,
-    quarantined,
     write,
 )
 from tests.stored import stored_readings
@@ -145,7 +143,7 @@ def test_flag_must_be_of_qartod(store: Store, stream_ids: list[int]) -> None:
         with store.connection() as conn:
             write(conn, [row(stream_ids[0], 0, 1.0, flag=5)])
 
-    with pytest.raises(RowRefused, match="reading_flag_check"):
+    with pytest.raises(RowRefused, match="flag 5 is none of"):
         attempt()
 
 
@@ -243,7 +241,7 @@ def test_latest_reads_no_more_than_it_needs(
         ).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert "Seq Scan on reading" not in text
-    assert "reading_pkey" in text
+    assert "Index Scan using reading_20260629_pkey" in text or "Index Only Scan" in text
 
 
 def test_between_is_half_open_and_in_order(store: Store, stream_ids: list[int]) -> None:
@@ -271,32 +269,3 @@ def test_between_of_one_quantity(
         write(conn, [row(stream_ids[0], 0, 1.0), row(stream_ids[2], 0, 2.0)])
         found = between(conn, "p1", start=NOON, end=end, quantity=quantity, limit=10)
     assert [reading.value for reading in found] == values
-
-
-def test_message_in_quarantine_is_counted(store: Store) -> None:
-    with store.connection() as conn:
-        for n, reason in enumerate(["bad", "worse"]):
-            quarantine(
-                conn,
-                topic="farm/f/d/up",
-                payload=b"\x00{",
-                reason=reason,
-                received_at=second(n),
-            )
-        quarantine(conn, topic="x", payload=b"\x00{", reason="r", received_at=NOON)
-        again, other = quarantined(conn, 10)
-        assert (again.topic, again.payload, again.reason, again.count) == (
-            "farm/f/d/up",
-            b"\x00{",
-            "worse",
-            2,
-        )
-        assert (again.first_received_at, again.last_received_at) == (NOON, second(1))
-        assert (other.topic, other.count) == ("x", 1)
-        assert len(quarantined(conn, 1)) == 1
-
-
-def test_topic_that_text_cannot_hold(store: Store) -> None:
-    with store.connection() as conn:
-        quarantine(conn, topic="a\0b\udc80", payload=b"", reason="\0", received_at=NOON)
-        assert quarantined(conn, 1)[0].topic == "a\ufffdb?"
