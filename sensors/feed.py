@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sensors.errors import PublishFailed
-from sensors.publisher import Publisher, Sent
+from sensors.publisher import Login, Publisher, Sent
 from sensors.running import Running
 from sensors.simulated import SEED, message_at
 from store.devices import Device
+
+__all__ = ["LIVE_STEP", "Feed"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +27,8 @@ class Feed(Running):
     ----------
     devices
         Devices of `sensors.simulated.village`.
-    host, port
-        The MQTT broker.
+    host, port, login
+        The MQTT broker, and who publishes there.
     step
         Time between two rounds.
     seed
@@ -39,15 +41,21 @@ class Feed(Running):
         *,
         host: str,
         port: int,
+        login: Login | None = None,
         step: timedelta = LIVE_STEP,
         seed: int = SEED,
     ) -> None:
         self._devices = tuple(devices)
         self._step = step
         self._seed = seed
-        self._publisher = Publisher(host=host, port=port)
+        self._publisher = Publisher(host=host, port=port, login=login)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sensors-feed")
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on publishing."""
+        return self._thread.is_alive()
 
     @property
     def sent(self) -> Sent:

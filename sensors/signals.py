@@ -156,7 +156,7 @@ def battery(key: str, time: float) -> float:
 
 
 def heat_strength(cow: int, time: float) -> float:
-    """Oestrus of cow 0 to 23, in [0, 1]: 21 hours every 21 days, one cow at a time."""
+    """Oestrus of a cow, in [0, 1]: 21 hours every 21 days, one of 24 at a time."""
     since_onset = (time - cow * OESTRUS) % OESTRUS_CYCLE
     return (
         math.sin(math.pi * since_onset / OESTRUS) ** 2 if since_onset < OESTRUS else 0.0
@@ -164,7 +164,7 @@ def heat_strength(cow: int, time: float) -> float:
 
 
 def fever_strength(cow: int, time: float) -> float:
-    """Mild illness of cow 0 to 23, in [0, 1]: three days each, one cow at a time."""
+    """Mild illness of a cow, in [0, 1]: three days each, one of 24 at a time."""
     since_onset = (time - cow * FEVER) % (HERD * FEVER)
     share = since_onset / FEVER
     return min(1.0, 5 * share, 5 * (1 - share)) if share < 1 else 0.0

@@ -15,6 +15,17 @@ from sensors.publisher import Outgoing
 from sensors.quantities import stream_specs
 from store.devices import Device, StreamSpec
 
+__all__ = [
+    "FARM",
+    "SEED",
+    "SLOT",
+    "message_at",
+    "messages",
+    "readings_at",
+    "slots",
+    "village",
+]
+
 SEED = 220_322
 SLOT = timedelta(minutes=10)
 FARM = "sim-lishu"
@@ -26,13 +37,15 @@ _EAST = 0.1 / 81.0
 _NORTH = 0.1 / 111.1
 
 
-def village() -> list[tuple[Device, list[StreamSpec]]]:
-    """Return the village's 35 devices, each with its streams; the same at every call.
+def village(*, cows: int = signals.HERD) -> list[tuple[Device, list[StreamSpec]]]:
+    """Return the village's devices, each with its streams; the same at every call.
 
     Two weather stations, six soil probes, three grain bins and the collars of a herd of
-    24 beef cows. Coordinates are WGS 84 degrees.
+    beef cows: 35 devices with the usual 24 cows. A larger herd begins with the same
+    cows; of every 24 cows one is in heat and one feverish. Coordinates are WGS 84
+    degrees.
     """
-    return [*_stations(), *_probes(), *_bins(), *_collars()]
+    return [*_stations(), *_probes(), *_bins(), *_collars(cows)]
 
 
 def _stations() -> Iterator[tuple[Device, list[StreamSpec]]]:
@@ -72,8 +85,8 @@ def _bins() -> Iterator[tuple[Device, list[StreamSpec]]]:
         )
 
 
-def _collars() -> Iterator[tuple[Device, list[StreamSpec]]]:
-    for number in range(1, signals.HERD + 1):
+def _collars(cows: int) -> Iterator[tuple[Device, list[StreamSpec]]]:
+    for number in range(1, cows + 1):
         yield _device(
             f"sim-collar-{number:02}",
             kind="cattle-collar",

@@ -1,53 +1,79 @@
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from sensors.broker import Broker
+import pytest
+
 from sensors.feed import Feed
-from sensors.simulated import readings_at, village
-from sensors.subscriber import Subscriber
-from store import Store, readings
+from sensors.formats import decode
+from sensors.publisher import Login
+from sensors.simulated import FARM, readings_at, village
+from tests.sensors.conftest import until
+from tests.sensors.replay.collector import PASSWORD, USERNAME, Collector, listening
 
 DEVICES = {device.device_id: device for device, _ in village()}
+LOGIN = Login(username=USERNAME, password=PASSWORD)
+
+
+@pytest.fixture
+def collector() -> Collector:
+    return Collector()
+
+
+@pytest.fixture
+def port(collector: Collector) -> Iterator[int]:
+    with listening(collector, farm=FARM) as port:
+        yield port
 
 
 def test_feed_reports_the_present_and_stops_at_once(
-    village_store: Store, broker: Broker, subscriber: Subscriber
+    collector: Collector, port: int
 ) -> None:
     feed = Feed(
         list(DEVICES.values()),
-        host=broker.host,
-        port=broker.port,
+        host="127.0.0.1",
+        port=port,
+        login=LOGIN,
         step=timedelta(hours=1),
     )
     with feed:
-        counts = subscriber.wait_for(messages=35, timeout=30)
+        until(lambda: len(collector.deliveries) == 35)
+        assert feed.running
         began = time.monotonic()
     # The next round would be up to an hour away.
     assert time.monotonic() - began < 2
-    assert counts.stored == feed.sent.messages == 35
-    with village_store.connection() as conn:
-        newest = readings.latest(conn, "sim-collar-07")
+    assert not feed.running
+    assert feed.sent.messages == 35
+    newest = {}
+    for one in collector.deliveries:
+        (uplink,) = decode(one.topic, one.payload, one.received_us, publisher=USERNAME)
+        newest[uplink.device_id] = uplink
+    assert newest.keys() == DEVICES.keys()
+    measured = newest["sim-collar-07"].measurements
     now = datetime.now(UTC)
-    assert all(now - timedelta(hours=2) < reading.time <= now for reading in newest)
-    assert {reading.quantity: reading.value for reading in newest} == readings_at(
-        DEVICES["sim-collar-07"], newest[0].time
+    when = datetime.fromtimestamp(measured[0].time_us / 1e6, UTC)
+    assert now - timedelta(hours=2) < when <= now
+    assert {one.name: one.value for one in measured} == readings_at(
+        DEVICES["sim-collar-07"], when
     )
 
 
-def test_feed_goes_on_with_the_clock(broker: Broker, subscriber: Subscriber) -> None:
-    devices = [DEVICES["sim-bin-1"]]
-    step = timedelta(milliseconds=50)
-    with Feed(devices, host=broker.host, port=broker.port, step=step):
-        assert subscriber.wait_for(messages=3, timeout=30).stored >= 3
+def test_feed_goes_on_with_the_clock(collector: Collector, port: int) -> None:
+    with Feed(
+        [DEVICES["sim-bin-1"]],
+        host="127.0.0.1",
+        port=port,
+        login=LOGIN,
+        step=timedelta(milliseconds=50),
+    ):
+        until(lambda: len(collector.deliveries) >= 3)
+    assert len({one.payload for one in collector.deliveries}) >= 3
 
 
-def test_nothing_stays_behind(village_store: Store, broker: Broker) -> None:
+def test_nothing_stays_behind(port: int) -> None:
     before = set(threading.enumerate())
     devices = [DEVICES["sim-bin-1"]]
-    with (
-        Subscriber(village_store, host=broker.host, port=broker.port),
-        Feed(devices, host=broker.host, port=broker.port),
-    ):
+    with Feed(devices, host="127.0.0.1", port=port, login=LOGIN):
         pass
     assert set(threading.enumerate()) == before

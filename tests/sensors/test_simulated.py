@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors import signals
-from sensors.payload import parse
+from sensors.formats import decode
 from sensors.quantities import DEVICE_KINDS
 from sensors.simulated import SLOT, message_at, messages, readings_at, slots, village
 from store.devices import Device
@@ -130,11 +130,14 @@ def test_slots_lie_on_the_clock() -> None:
 def test_message_is_a_valid_payload() -> None:
     device = DEVICES["sim-collar-01"]
     outgoing = message_at(device, START)
-    message = parse(outgoing.topic, outgoing.payload, START)
-    assert message.device_id == "sim-collar-01"
-    assert message.farm == "sim-lishu"
-    assert message.time == START
-    assert dict(message.readings) == readings_at(device, START)
+    start_us = int(START.timestamp()) * 1_000_000
+    (uplink,) = decode(outgoing.topic, outgoing.payload, start_us, publisher=None)
+    assert uplink.device_id == "sim-collar-01"
+    assert uplink.farm == "sim-lishu"
+    assert {one.time_us for one in uplink.measurements} == {start_us}
+    assert {one.name: one.value for one in uplink.measurements} == readings_at(
+        device, START
+    )
     assert outgoing.readings == 4
 
 
@@ -145,3 +148,21 @@ def test_overlapping_histories_repeat_each_other() -> None:
     second = list(messages(devices, start=later, end=START + timedelta(hours=2)))
     assert len(first) == 18
     assert second[:9] == first[9:]
+
+
+def test_larger_herd_begins_with_the_same_cows() -> None:
+    assert village(cows=24) == village()
+    herd = [device for device, _ in village(cows=120)][11:]
+    assert [device.device_id for device in herd[:24]] == [
+        f"sim-collar-{number:02}" for number in range(1, 25)
+    ]
+    assert herd[-1].device_id == "sim-collar-120"
+    assert len(village(cows=0)) == 11
+
+
+@given(times)
+def test_of_every_24_cows_one_is_in_heat(time: datetime) -> None:
+    moment = time.timestamp()
+    in_heat = [cow for cow in range(96) if signals.heat_strength(cow, moment) > 0]
+    assert len({cow % 24 for cow in in_heat}) <= 1
+    assert len(in_heat) in (0, 4)
