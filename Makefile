@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/heitu demo
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/mypy
 
 # The other files in bench/ are parts of these.
-BENCHES := demo season zonal ingest_scenes
+BENCHES := demo season zonal ingest_scenes readings series
 
 bench: setup
 	$(UV) sync --locked --group bench --python $(BIN)/python

@@ -6,22 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from pydantic import SecretStr
 from starlette.middleware.gzip import GZipMiddleware
 from titiler.core.middleware import CacheControlMiddleware
 
 from api import schemas
+from api.alert_schemas import ALERT_PROBLEMS
 from api.catalogue import Catalogue
 from api.county_table import CountyTable
+from api.device_schemas import MqttAddress
 from api.known_parameters import refuse_unknown_parameters
 from api.problems import add_problem_handlers
+from api.rights import DEVICE_PROBLEMS
 from api.routes import (
+    alerts,
+    commands,
     completeness,
     counties,
     devices,
     estimates,
     health,
+    metrics,
     page,
     products,
+    provision,
+    rules,
     season,
 )
 from api.services import IngestState, Services
@@ -37,6 +46,11 @@ ROUTERS = (
     season.router,
     completeness.router,
     devices.router,
+    provision.router,
+    metrics.router,
+    rules.router,
+    alerts.router,
+    commands.router,
 )
 
 
@@ -47,6 +61,9 @@ def create_app(
     counts: Callable[[], dict[str, Any]] | None = None,
     ingest: Callable[[], IngestState] = lambda: "none",
     searches: Path | None = None,
+    token: SecretStr | None = None,
+    mqtt: MqttAddress | None = None,
+    connections: Callable[[], int] = lambda: 0,
 ) -> FastAPI:
     """Make the application.
 
@@ -62,6 +79,12 @@ def create_app(
         Returns whether the sensor ingest takes messages.
     searches
         Folder of what catalogues said they have, for the completeness of scenes.
+    token
+        What those who change something have to show; None: this machine alone may.
+    mqtt
+        Where devices connect; None where this process has no endpoint.
+    connections
+        Returns how many devices are connected to this process.
 
     Returns
     -------
@@ -84,10 +107,13 @@ def create_app(
         counts=counts or dict,
         ingest=ingest,
         searches=searches,
+        token=token,
+        mqtt=mqtt,
+        connections=connections,
     )
     app.add_middleware(CacheControlMiddleware, cachecontrol="no-cache")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    add_problem_handlers(app)
+    add_problem_handlers(app, DEVICE_PROBLEMS, ALERT_PROBLEMS)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
     # Its tile route comes from titiler, under a path the check does not know.

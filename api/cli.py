@@ -13,11 +13,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.alerts_command import alerts_app, channels_app, commands_app, rules_app
+from api.broker_command import broker_config
+from api.devices_command import devices_app
+from api.edge_command import edge_app
 from api.ingest_command import export_app, ingest_app
+from api.listen_command import listen, subscribe
 from api.options import Data
 from api.progress import Stages
+from api.replay_command import replay, simulate
 from api.season_command import season
+from api.series_command import series_app
 from api.settings import Settings, command_settings
+from api.tables import print_table
 
 if TYPE_CHECKING:
     from ingest.transfer import Failure
@@ -33,12 +41,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 archive_app = typer.Typer(help="The archive of scenes and products · 影像档案")
-devices_app = typer.Typer(help="Sensors of farms and herds · 农田与牛群设备")
 app.add_typer(archive_app, name="archive", no_args_is_help=True)
-app.add_typer(devices_app, name="devices", no_args_is_help=True)
 app.add_typer(ingest_app, name="ingest", no_args_is_help=True)
 app.add_typer(export_app, name="export", no_args_is_help=True)
 app.command()(season)
+app.add_typer(devices_app, name="devices", no_args_is_help=True)
+app.add_typer(series_app, name="series", no_args_is_help=True)
+app.add_typer(rules_app, name="rules", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts", no_args_is_help=True)
+app.add_typer(channels_app, name="channels", no_args_is_help=True)
+app.add_typer(commands_app, name="commands", no_args_is_help=True)
+app.command()(listen)
+app.command()(subscribe)
+app.command()(broker_config)
+app.command()(replay)
+app.command()(simulate)
+app.add_typer(edge_app, name="edge")
 
 Port = Annotated[
     int | None,
@@ -172,7 +190,7 @@ def archive_list(
                 "" if cloud is None else f"{cloud:.0f}",
                 "模拟 simulated" if item.properties.get("heitu:simulated") else "",
             )
-    _print_table(table)
+    print_table(table)
     for error in broken:
         typer.echo(error, err=True)
     if broken:
@@ -208,103 +226,3 @@ def archive_verify(
         typer.echo(f"{max(len(faults), len(lost))} faults · 处故障", err=True)
         raise typer.Exit(1)
     typer.echo("every file is whole, every scene serves a season · 文件完好，影像可用")
-
-
-@devices_app.command("add")
-def devices_add(
-    device_id: Annotated[str, typer.Argument(help="Id, also its topic · 设备编号")],
-    kind: Annotated[str, typer.Option(help="Profile, see `devices kinds` · 类型")],
-    lon: Annotated[
-        float, typer.Option(min=-180, max=180, help="Longitude, WGS 84 · 经度")
-    ],
-    lat: Annotated[
-        float, typer.Option(min=-90, max=90, help="Latitude, WGS 84 · 纬度")
-    ],
-    name_zh: Annotated[str, typer.Option(help="Chinese name · 中文名")] = "",
-    name_en: Annotated[str, typer.Option(help="English name · 英文名")] = "",
-    farm: Annotated[str, typer.Option(help="Farm · 农场")] = "home",
-    thing: Annotated[
-        str | None, typer.Option(help="What it measures: a field, a cow · 测量对象")
-    ] = None,
-    data: Data = None,
-) -> None:
-    """Register a device and print the topic it publishes to · 登记设备."""
-    from api.fleet import register
-    from store import open_store
-
-    settings = command_settings(data)
-    with open_store(data=settings.data, url=settings.url) as store:
-        topic = register(
-            store,
-            device_id=device_id,
-            kind=kind,
-            lon=lon,
-            lat=lat,
-            name_zh=name_zh or device_id,
-            name_en=name_en or device_id,
-            farm=farm,
-            thing=thing or device_id,
-        )
-    typer.echo(topic)
-
-
-@devices_app.command("list")
-def devices_list(data: Data = None) -> None:
-    """List the devices and when each was last heard · 列出设备."""
-    from api.fleet import overview
-    from store import open_store
-
-    settings = command_settings(data)
-    table = Table(
-        "device 编号",
-        "kind 类型",
-        "farm 农场",
-        "名称",
-        "name",
-        "last reading 最近读数",
-        "simulated 模拟",
-    )
-    with open_store(data=settings.data, url=settings.url) as store:
-        for row in overview(store):
-            table.add_row(*row)
-    _print_table(table)
-
-
-@devices_app.command("quarantine")
-def devices_quarantine(
-    limit: Annotated[int, typer.Option(min=1, help="Newest so many · 条数")] = 20,
-    data: Data = None,
-) -> None:
-    """List messages that could not be stored, and why · 列出隔离的消息."""
-    from store import open_store, readings
-
-    settings = command_settings(data)
-    table = Table("received 时间", "topic 主题", "count 次数", "reason 原因")
-    with (
-        open_store(data=settings.data, url=settings.url) as store,
-        store.connection() as conn,
-    ):
-        for row in readings.quarantined(conn, limit):
-            time = f"{row.last_received_at:%Y-%m-%d %H:%M:%SZ}"
-            table.add_row(time, row.topic, str(row.count), row.reason)
-    _print_table(table)
-
-
-@devices_app.command("kinds")
-def devices_kinds() -> None:
-    """List the profiles and their quantities · 列出设备类型."""
-    from sensors.quantities import DEVICE_KINDS
-
-    table = Table("kind", "类型", "quantities 测量量")
-    for name, kind in DEVICE_KINDS.items():
-        table.add_row(name, kind.name_zh, " ".join(kind.quantities))
-    _print_table(table)
-
-
-def _print_table(table: Table) -> None:
-    """Print a table; a pipe gets whole cells, since folded ones cannot be read."""
-    console = Console()
-    for column in table.columns:
-        # Ids cut off would all look alike.
-        column.overflow = "fold"
-    console.print(table) if console.is_terminal else Console(width=200).print(table)

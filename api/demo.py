@@ -1,8 +1,9 @@
 """`heitu demo`: a simulated Jilin through the same rooms that real data pass.
 
 Only the sources are simulated (`ingest.simulated`, `sensors.simulated`); archive,
-season, models, store, broker and page are the platform's own. Every stage keeps what is
-there already: a second start, or one after an interruption, does only what is missing.
+season, models, store, endpoint and page are the platform's own. Every stage keeps what
+is there already: a second start, or one after an interruption, does only what is
+missing.
 """
 
 import math
@@ -16,7 +17,7 @@ import xarray as xr
 from pandas import DataFrame
 from rich.console import Console
 
-from api.demo_sensors import catch_up, register_village
+from api.demo_sensors import catch_up, gateway_login, register_village
 from api.demo_world import (
     GRIDS,
     HISTORY_YEARS,
@@ -92,11 +93,12 @@ def run_demo(
             rows, truth = _make(platform, stages, faults, seed=seed)
         with stages.stage("Village and herd", "村庄与牛群"):
             fleet = register_village(platform)
-            before = platform.subscriber.counts.readings_stored
-            sent = catch_up(platform, fleet)
-            stored = platform.subscriber.counts.readings_stored - before
+            login = gateway_login(platform)
+            before = platform.writer.counts.readings_stored
+            sent = catch_up(platform, fleet, login)
+            stored = platform.writer.counts.readings_stored - before
         made = scenes(platform.archive)
-        with serving(platform_app(platform), sock) as address:
+        with serving(platform_app(platform, settings), sock) as address:
             result = DemoResult(
                 counties=len({row.county for row in rows}),
                 scenes=len(made),
@@ -111,8 +113,8 @@ def run_demo(
             )
             stages.close()
             if serve:
-                broker = platform.broker
-                with Feed(fleet, host=broker.host, port=broker.port):
+                port = platform.endpoint.port
+                with Feed(fleet, host=platform.host, port=port, login=login):
                     wait_until_stopped(platform, address, stages.console)
     return result
 

@@ -1,17 +1,31 @@
-"""The demo's village: simulated devices that publish to the platform's own broker."""
+"""The demo's village: simulated devices that publish through one gateway."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from api.platform import Platform
-from sensors.publisher import Sent, publish
-from sensors.simulated import messages, village
-from store import Store, devices, readings
+from sensors.access import new_secret
+from sensors.publisher import Login, Sent, publish
+from sensors.simulated import COUNTY, FARM, INSTALLED_AT, messages, village
+from store import DeviceUnknown, Store, devices, readings
 from store.devices import Device
 
-__all__ = ["catch_up", "first_missing", "register_village"]
+__all__ = ["catch_up", "first_missing", "gateway_login", "register_village"]
 
+GATEWAY = Device(
+    device_id="sim-gateway",
+    farm=FARM,
+    name_zh="村网关",
+    name_en="Village gateway",
+    kind="gateway",
+    lon=124.34,
+    lat=43.31,
+    county=COUNTY,
+    simulated=True,
+    created_at=INSTALLED_AT,
+    gateway=True,
+)
 HISTORY = timedelta(hours=24)
 # Live readings lie between the slots: the next slot follows at once, not one later.
 JUST_AFTER = timedelta(milliseconds=1)
@@ -29,20 +43,31 @@ def register_village(platform: Platform) -> list[Device]:
     return [device for device, _ in fleet]
 
 
-def catch_up(platform: Platform, fleet: list[Device]) -> Sent:
+def gateway_login(platform: Platform) -> Login:
+    """Return how the village's gateway comes in: with a new secret at each start."""
+    with platform.store.connection() as conn:
+        try:
+            devices.get(conn, GATEWAY.device_id)
+        except DeviceUnknown:
+            devices.add(conn, GATEWAY, [])
+        secret = new_secret(conn, GATEWAY.device_id, overlap=timedelta(0)).secret
+    return Login(username=GATEWAY.device_id, password=secret)
+
+
+def catch_up(platform: Platform, fleet: list[Device], login: Login) -> Sent:
     """Publish what the village measured since it was last heard, a day at most.
 
-    Returns when everything that the broker took is settled in the store.
+    Returns when every message is settled in the store.
     """
     now = datetime.now(UTC)
     starts = first_missing(platform.store, now)
     outgoing = chain.from_iterable(
         messages([device], start=starts[device.device_id], end=now) for device in fleet
     )
-    broker = platform.broker
-    before = platform.subscriber.counts.settled
-    sent = publish(outgoing, host=broker.host, port=broker.port)
-    platform.subscriber.wait_for(messages=before + sent.messages, timeout=STORE_SECONDS)
+    before = platform.writer.counts.settled
+    port = platform.endpoint.port
+    sent = publish(outgoing, host=platform.host, port=port, login=login)
+    platform.writer.wait_for(messages=before + sent.messages, timeout=STORE_SECONDS)
     return sent
 
 

@@ -1,15 +1,17 @@
-"""One running platform: its data folder, store, archive, broker and subscriber."""
+"""One running platform: its data folder, store, archive, and the door for devices."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.sensing import open_listening
+from api.sensor_settings import read_sensor_settings
 from api.settings import Settings
 from ingest.archive import Archive
 from ingest.boundaries import jilin_counties
-from sensors.broker import Broker, free_port
-from sensors.subscriber import Subscriber
+from sensors.endpoint import Endpoint
+from sensors.writer import Writer
 from store import Store, counties, open_store
 from store.counties import County
 from store.lock import lock_folder
@@ -24,8 +26,9 @@ class Platform:
     data: Path
     store: Store
     archive: Archive
-    broker: Broker
-    subscriber: Subscriber
+    host: str
+    endpoint: Endpoint
+    writer: Writer
     searches: Path
 
 
@@ -38,23 +41,22 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
     store.StoreError
         The data folder is in use by another platform, or the database cannot start.
     sensors.SensorsError
-        The broker cannot start, for example because its port is taken.
+        It cannot listen for devices, for example because its port is taken.
     """
     with ExitStack() as stack:
         stack.enter_context(lock_folder(settings.data))
         store = stack.enter_context(open_store(data=settings.data, url=settings.url))
-        port = settings.mqtt_port or free_port(settings.host)
-        broker = stack.enter_context(Broker(host=settings.host, port=port))
-        subscriber = stack.enter_context(
-            Subscriber(store, host=settings.host, port=port)
+        endpoint, writer = stack.enter_context(
+            open_listening(store, settings, read_sensor_settings())
         )
         archive = Archive(settings.archive)
         yield Platform(
             data=settings.data,
             store=store,
             archive=archive,
-            broker=broker,
-            subscriber=subscriber,
+            host=settings.host,
+            endpoint=endpoint,
+            writer=writer,
             searches=settings.searches,
         )
 

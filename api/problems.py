@@ -5,8 +5,9 @@ paths and addresses, so those rows have a text of their own and the message is l
 """
 
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -48,12 +49,15 @@ class ProblemKind:
         Short summary of the kind of problem, the same for every occurrence.
     detail
         Fixed explanation; None shows the exception's own message.
+    headers
+        Header fields of the answer beside the usual.
     """
 
     status: int
     title: str
     title_zh: str
     detail: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _DATABASE_DOWN = ProblemKind(
@@ -131,9 +135,17 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 """What each route declares in the OpenAPI document besides its success."""
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every exception of `PROBLEMS`, and the framework's own, with a problem."""
-    for kind, problem in PROBLEMS.items():
+def add_problem_handlers(
+    app: FastAPI, *more: Mapping[type[Exception], ProblemKind]
+) -> None:
+    """Answer exceptions, and the framework's own errors, with a problem.
+
+    Parameters
+    ----------
+    more
+        Tables beside `PROBLEMS`, kept with the routes that need them.
+    """
+    for kind, problem in ChainMap(*map(dict, more), dict(PROBLEMS)).items():
         app.add_exception_handler(kind, _handler(kind, problem))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -165,6 +177,9 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "timezone_aware":
         # A bare + in an address is a blank, so the offset is lost without a word.
         text += ", for example 2026-07-01T08:00:00Z or 2026-07-01T16:00:00%2B08:00"
+    # What is given when a field is missing is the whole body, secrets and all.
+    if error["type"] == "missing":
+        return text
     return f"{text} (given: {error['input']!r:.80})"
 
 
@@ -176,7 +191,7 @@ def _http(request: Request, exc: Exception) -> Response:
     response = _response(
         request,
         ProblemKind(exc.status_code, title, title_zh),
-        detail=f"{request.method} {request.url.path}: {exc.detail}",
+        detail=f"{request.method} {request.scope['path']}: {exc.detail}",
         kind="about:blank",
     )
     response.headers.update(exc.headers or {})
@@ -193,11 +208,12 @@ def _response(
         "title_zh": problem.title_zh,
         "status": problem.status,
         "detail": detail,
-        "instance": request.url.path,
+        # Not request.url, which a malformed Host cannot make.
+        "instance": request.scope["path"],
     }
     return JSONResponse(
         body,
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-Control": "no-store", **problem.headers},
     )

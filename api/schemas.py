@@ -244,37 +244,18 @@ class FieldCollection(FeatureCollection[Feature[Polygon, FieldProperties]]):
 class Reading(Row):
     """A value of one stream; `thing` is what is measured.
 
-    `flag` is QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.
+    `position` tells several sensors of one quantity apart: a depth, a node; empty for
+    a single one. `flag` is QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9
+    missing.
     """
 
     quantity: str
     unit: str
     thing: str
+    position: str
     value: float
     time: datetime
     flag: Literal[1, 2, 3, 4, 9]
-
-
-class Device(BaseModel):
-    """A device with the newest reading of each of its streams."""
-
-    id: str
-    farm: str
-    name_zh: str
-    name_en: str
-    kind: str
-    lon: float | None
-    lat: float | None
-    county: str | None
-    simulated: bool
-    last_seen: datetime | None
-    latest: list[Reading]
-
-
-class Devices(BaseModel):
-    """All devices."""
-
-    devices: list[Device]
 
 
 class Readings(BaseModel):

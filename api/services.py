@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
+from pydantic import SecretStr
 
 from api.catalogue import Catalogue
 from api.county_table import CountyTable
+from api.device_schemas import MqttAddress
 from store import Store
 
 IngestState = Literal["ok", "down", "none"]
@@ -34,6 +36,12 @@ class Services:
         Folder of what catalogues said they have; None where there is none.
     ingest
         Whether that ingest takes messages; "none" where this process has no ingest.
+    token
+        What those who change something have to show; None: this machine alone may.
+    mqtt
+        Where devices connect; None where this process has no endpoint.
+    connections
+        Devices connected to this process.
     """
 
     store: Store
@@ -42,6 +50,9 @@ class Services:
     counts: Callable[[], dict[str, Any]]
     ingest: Callable[[], IngestState]
     searches: Path | None = None
+    token: SecretStr | None = None
+    mqtt: MqttAddress | None = None
+    connections: Callable[[], int] = lambda: 0
 
 
 # Not `def`: this only looks up an attribute and needs no thread of the pool.

@@ -15,8 +15,9 @@ __all__ = ["Settings", "command_settings", "read_settings"]
 class Settings(BaseSettings):
     """Read from the environment (prefix ``HEITU_``); the command line overrides it.
 
-    Everything listens on 127.0.0.1 unless told otherwise: neither the page nor the
-    broker asks who is calling.
+    Everything listens on 127.0.0.1 unless told otherwise: devices have a credential
+    each and changes need the token, but the page and its numbers are open to all who
+    can reach them.
     """
 
     model_config = SettingsConfigDict(env_prefix="HEITU_", populate_by_name=True)
@@ -35,13 +36,16 @@ class Settings(BaseSettings):
     """PostgreSQL 15 or newer to use instead of the embedded one."""
 
     host: str = "127.0.0.1"
-    """Address that the page, the HTTP API and the MQTT broker listen on."""
+    """Address that the page, the HTTP API and the MQTT endpoint listen on."""
 
     port: int = Field(default=8421, ge=0, le=65_535)
     """HTTP port; 0 takes any free one."""
 
     mqtt_port: int = Field(default=1883, ge=0, le=65_535)
     """MQTT port; 0 takes any free one."""
+
+    token: SecretStr | None = None
+    """Bearer token of those who may change things; none: this machine alone may."""
 
     dask: str | None = None
     """Scheduler of a dask cluster that computes seasons; none: threads here."""

@@ -1,10 +1,10 @@
-"""Devices in: MQTT broker, payloads, and the ingest that stores each reading once."""
+"""Devices in: the door, payloads, quality, alerts, commands and the one writer.
 
-from sensors.broker import Broker, free_port
-from sensors.counts import Counts, Outcome
+The parts are imported from their own modules; only the errors are here, so that a small
+process (an edge agent, a listener) loads no more than it uses.
+"""
+
 from sensors.errors import (
-    BrokerFailed,
-    BrokerPortTaken,
     BrokerUnreachable,
     DeviceKindUnknown,
     IngestStalled,
@@ -12,53 +12,16 @@ from sensors.errors import (
     PublishFailed,
     QuantityUnknown,
     SensorsError,
+    UnitUnknown,
 )
-from sensors.feed import Feed
-from sensors.payload import Message, parse
-from sensors.publisher import Outgoing, Publisher, Sent, publish
-from sensors.quantities import (
-    DEVICE_KINDS,
-    QUANTITIES,
-    DeviceKind,
-    Quantity,
-    device_kind,
-    quantity,
-    stream_specs,
-)
-from sensors.simulated import message_at, messages, readings_at, village
-from sensors.subscriber import Subscriber
 
 __all__ = [
-    "DEVICE_KINDS",
-    "QUANTITIES",
-    "Broker",
-    "BrokerFailed",
-    "BrokerPortTaken",
     "BrokerUnreachable",
-    "Counts",
-    "DeviceKind",
     "DeviceKindUnknown",
-    "Feed",
     "IngestStalled",
-    "Message",
-    "Outcome",
-    "Outgoing",
     "PayloadInvalid",
     "PublishFailed",
-    "Publisher",
-    "Quantity",
     "QuantityUnknown",
     "SensorsError",
-    "Sent",
-    "Subscriber",
-    "device_kind",
-    "free_port",
-    "message_at",
-    "messages",
-    "parse",
-    "publish",
-    "quantity",
-    "readings_at",
-    "stream_specs",
-    "village",
+    "UnitUnknown",
 ]

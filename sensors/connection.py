@@ -2,9 +2,12 @@
 
 import logging
 import threading
+from typing import Literal
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from sensors.errors import BrokerUnreachable
 
@@ -13,6 +16,9 @@ logger = logging.getLogger(__name__)
 # Some brokers (rumqttd) refuse clients without keepalive.
 KEEPALIVE = 30
 LONGEST_RECONNECT_DELAY = 10
+# Seconds that a broker keeps the session of a client that is away: 0xFFFFFFFF means for
+# ever (MQTT 5.0, section 3.1.2.11.2).
+FOR_EVER = 0xFFFFFFFF
 
 
 _paho_logger = logging.getLogger(f"{__name__}.paho")
@@ -22,16 +28,21 @@ _paho_logger.addFilter(
 )
 
 
-def new_client(client_id: str = "", *, persistent: bool = False) -> Client:
-    """Return an MQTT 3.1.1 client that acknowledges by hand and logs its own faults.
+def new_client(
+    client_id: str = "", *, persistent: bool = False, version: Literal[4, 5] = 4
+) -> Client:
+    """Return an MQTT client that acknowledges by hand and logs its own faults.
 
     A persistent client needs a `client_id`: the broker keeps its subscription and its
-    unacknowledged messages while it is away.
+    unacknowledged messages while it is away. In MQTT 5 its connection needs the
+    properties `persistent` too.
     """
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
-        clean_session=not persistent,
+        # MQTT 5 says this with every connection instead.
+        clean_session=not persistent if version == 4 else None,
+        protocol=MQTTProtocolVersion(version),
         manual_ack=True,
     )
     # paho reports exceptions raised in callbacks only to its logger.
@@ -40,11 +51,43 @@ def new_client(client_id: str = "", *, persistent: bool = False) -> Client:
     return client
 
 
-class Connecting:
-    """Waits until a client is ready, or says why it is not."""
+def persistent(receive_maximum: int) -> Properties:
+    """Return what an MQTT 5 client says to keep its session while it is away.
 
-    def __init__(self, client: Client, *, host: str, port: int) -> None:
+    Parameters
+    ----------
+    receive_maximum
+        Messages the broker may have under way unacknowledged, 1 to 65,535.
+    """
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = FOR_EVER
+    properties.ReceiveMaximum = receive_maximum
+    return properties
+
+
+class Connecting:
+    """Waits until a client is ready, or says why it is not.
+
+    Parameters
+    ----------
+    client
+        Made by `new_client`.
+    host, port
+        The MQTT broker.
+    properties
+        Of an MQTT 5 session that is to be kept, by `persistent`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        host: str,
+        port: int,
+        properties: Properties | None = None,
+    ) -> None:
         self._client = client
+        self._properties = properties
         self._address = f"{host}:{port}"
         self._host = host
         self._port = port
@@ -74,7 +117,7 @@ class Connecting:
         """
         # The first connection is not retried: a wrong address should be said at once.
         try:
-            self._client.connect(self._host, self._port, keepalive=KEEPALIVE)
+            self._connect()
         except OSError as error:
             raise self._unreachable(str(error)) from error
         self._client.loop_start()
@@ -82,6 +125,18 @@ class Connecting:
             raise self._unreachable(f"no answer within {timeout:g} s")
         if self._fault is not None:
             raise self._unreachable(self._fault)
+
+    def _connect(self) -> None:
+        if self._properties is None:
+            self._client.connect(self._host, self._port, keepalive=KEEPALIVE)
+        else:
+            self._client.connect(
+                self._host,
+                self._port,
+                keepalive=KEEPALIVE,
+                clean_start=False,
+                properties=self._properties,
+            )
 
     def _unreachable(self, reason: str) -> BrokerUnreachable:
         return BrokerUnreachable(

@@ -1,27 +1,18 @@
 """Errors of the sensors room.
 
 SensorsError
-├── BrokerPortTaken
-├── BrokerFailed
 ├── BrokerUnreachable
 ├── IngestStalled
 ├── PayloadInvalid
 ├── PublishFailed
 ├── QuantityUnknown
+├── UnitUnknown
 └── DeviceKindUnknown
 """
 
 
 class SensorsError(Exception):
     """Anything that goes wrong between a device and the store."""
-
-
-class BrokerPortTaken(SensorsError):
-    """Another program listens on the address the broker was given."""
-
-
-class BrokerFailed(SensorsError):
-    """The broker's process did not come up."""
 
 
 class BrokerUnreachable(SensorsError):
@@ -50,6 +41,10 @@ class PublishFailed(SensorsError):
 
 class QuantityUnknown(SensorsError):
     """A quantity that is not in the table of quantities."""
+
+
+class UnitUnknown(SensorsError):
+    """A unit that is not known, or that measures something else."""
 
 
 class DeviceKindUnknown(SensorsError):

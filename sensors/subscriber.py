@@ -1,88 +1,133 @@
-"""The ingest: MQTT messages in, committed readings out, acknowledged after COMMIT.
+"""A way in through a broker: its messages are acknowledged when they are stored.
 
-broker → network thread → bounded queue → writer thread → COMMIT → PUBACK
+broker → network thread → `Sink.put` → COMMIT → `Subscriber.settled` → PUBACK
 
 Messages are acknowledged in the order of their arrival, and only on the connection
 that delivered them. Whatever is unacknowledged when the process, the connection or the
-database fails is delivered again, and the store recognises what it already has.
+database fails is delivered again by the broker, which keeps the session.
 """
 
 import logging
-import queue
 import threading
 import time
-from collections import deque
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from sensors.connection import Connecting, new_client
-from sensors.counts import Counts, Ledger
-from sensors.errors import BrokerUnreachable, IngestStalled
+from sensors.connection import Connecting, new_client, persistent
+from sensors.delivery import Delivery, Sink
+from sensors.errors import BrokerUnreachable
 from sensors.running import Running
-from sensors.streams import Streams
-from sensors.writer import (
-    TRANSIENT,
-    Delivery,
-    Judged,
-    Settled,
-    chunked,
-    judge,
-    settle,
-)
-from store import Store
+
+__all__ = ["CLIENT_ID", "TOPICS", "Subscriber", "topic_of"]
 
 logger = logging.getLogger(__name__)
 
-TOPICS = "farm/+/+/up"
-CLIENT_ID = "heitu-ingest"
-BATCH_ROWS = 5_000
-BATCH_MESSAGES = 2_000
-BATCH_SECONDS = 0.05
-# A pause in the arrivals ends a batch early: brokers deliver only so many messages (100
-# with rumqttd, 20 with Mosquitto as installed) before they wait for acknowledgements.
-BATCH_PAUSE = 0.005
-# More than any broker should have in flight, so that the network thread never waits.
-QUEUE_MESSAGES = 10_000
-SHORTEST_RETRY = 0.1
-LONGEST_RETRY = 5.0
-# How often the threads look whether they should stop.
-TICK = 0.1
+# Not v1/devices/me/telemetry: behind a broker nobody can tell whose it is.
+TOPICS: Final = (
+    "farm/+/+/up",
+    "farm/+/+/state",
+    "v1/gateway/telemetry",
+    "application/+/device/+/event/up",
+    "v3/+/devices/+/up",
+)
+CLIENT_ID: Final = "heitu-ingest"
+# Messages that a broker speaking MQTT 5 may have under way unacknowledged. In 3.1.1 it
+# decides alone: 20 with Mosquitto as installed, so set its max_inflight_messages.
+RECEIVE_MAXIMUM: Final = 5_000
+# How often the network thread looks whether it should stop waiting for room.
+TICK: Final = 0.1
+# How long a stop waits for the sink to settle what it has.
+SETTLE_SECONDS: Final = 5.0
+
+
+class _Handle(NamedTuple):
+    """What acknowledges a message, valid on one connection only."""
+
+    connection: int
+    mid: int
 
 
 class Subscriber(Running):
-    """Stores what devices publish; a context manager.
+    """Feeds a sink with what devices publish at a broker; a context manager.
+
+    A `Source`. Start the sink first and stop it last.
 
     Parameters
     ----------
-    store
-        Opened and migrated.
+    sink
+        Takes the messages. While it is full the network thread waits, and with it the
+        broker.
     host, port
         The MQTT broker.
+    topics
+        Filters to subscribe to, with QoS 1.
     client_id
         Name of the session that the broker keeps. The same name after a restart
         receives what was not acknowledged; two subscribers must not share one.
+    group
+        Subscribers with the same group share the messages among them
+        (``$share/<group>/…``); each with a `client_id` of its own.
+    username, password
+        Of the platform at the broker, if it asks for them.
+    tls
+        File of the authorities' certificates to check the broker's against; None for no
+        TLS.
+    version
+        MQTT 3.1.1 (4) or 5.
+    receive_maximum
+        Messages under way unacknowledged, 1 to 65,535; MQTT 5 only.
     """
 
     def __init__(
-        self, store: Store, *, host: str, port: int, client_id: str = CLIENT_ID
+        self,
+        sink: Sink,
+        *,
+        host: str,
+        port: int,
+        topics: Sequence[str] = TOPICS,
+        client_id: str = CLIENT_ID,
+        group: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        tls: Path | None = None,
+        version: Literal[4, 5] = 4,
+        receive_maximum: int = RECEIVE_MAXIMUM,
     ) -> None:
-        self._streams = Streams(store)
-        self._store = store
-        self._client = new_client(client_id, persistent=True)
-        self._connecting = Connecting(self._client, host=host, port=port)
-        self._queue: queue.Queue[Delivery] = queue.Queue(QUEUE_MESSAGES)
-        self._ledger = Ledger()
+        self._sink = sink
+        self._topics = [t if group is None else f"$share/{group}/{t}" for t in topics]
+        self._client = new_client(client_id, persistent=True, version=version)
+        if username is not None:
+            self._client.username_pw_set(username, password)
+        if tls is not None:
+            self._client.tls_set(ca_certs=str(tls))
+        self._connecting = Connecting(
+            self._client,
+            host=host,
+            port=port,
+            properties=persistent(receive_maximum) if version == 5 else None,
+        )
         self._stopping = threading.Event()
+        self._room = threading.Event()
+        self._room.set()
         self._connection = 0
-        self._connection_lock = threading.Lock()
-        self._writer = threading.Thread(target=self._write, name="sensors-writer")
+        self._unsettled = 0
+        # Guards both; told when messages are settled.
+        self._changed = threading.Condition()
+        self._answered = threading.Event()
+        self._sent = _Sent()
+        self.on_delivered: Callable[[Any], None] | None = None
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        sink.on_room(self._room.set)
 
     def start(self, *, timeout: float = 10.0) -> None:
         """Connect and subscribe; what is published after this returns is received.
@@ -92,58 +137,91 @@ class Subscriber(Running):
         BrokerUnreachable
             Nothing listens there, the broker refuses, or `timeout` seconds pass.
         """
-        # A broker that kept the session delivers before it answers anything else, and
-        # may go on only after acknowledgements: the writer must already be there.
-        self._writer.start()
         try:
             self._connecting.run(timeout=timeout)
         except BrokerUnreachable:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """Store and acknowledge what has arrived, then disconnect.
+    def stop(self, *, timeout: float = SETTLE_SECONDS) -> None:
+        """Wait until the sink has settled what it has, and disconnect.
 
-        While the database is away nothing is waited for: the broker keeps what is not
-        acknowledged. A stopped subscriber cannot be started again.
+        The broker keeps what is not acknowledged. A stopped subscriber cannot be
+        started again.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most, as while the database is away.
         """
         self._stopping.set()
-        # Not alive when the very first connection failed.
-        if self._writer.is_alive():
-            self._writer.join()
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: not self._unsettled, timeout=timeout
+            )
+        if settled and self._client.is_connected():
+            self._flush(timeout=deadline - time.monotonic())
         self._client.disconnect()
         self._client.loop_stop()
 
+    def _flush(self, *, timeout: float) -> None:
+        """Wait until the broker has read what was sent.
+
+        Mosquitto forgets the acknowledgements it has not read when a client leaves. It
+        reads in order, so the answer to something harmless tells that it has.
+        """
+        self._answered.clear()
+        self._subscribe()
+        self._answered.wait(timeout)
+
+    def _subscribe(self) -> None:
+        self._client.subscribe([(topic, 1) for topic in self._topics])
+
     @property
     def running(self) -> bool:
-        """Whether messages are being taken: connected, and the writer is alive."""
-        return self._client.is_connected() and self._writer.is_alive()
+        """Whether messages are being taken."""
+        return self._client.is_connected() and not self._stopping.is_set()
 
-    @property
-    def counts(self) -> Counts:
-        """Where the messages and readings ended, as of now."""
-        return self._ledger.snapshot()
+    def settled(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge; see `sensors.delivery.Source.settled`."""
+        # Held over the calls: the connection must not change between look and send.
+        with self._changed:
+            for delivery in deliveries:
+                handle = delivery.handle
+                if handle is not None and handle.connection == self._connection:
+                    self._client.ack(handle.mid, 1)
+            self._unsettled -= len(deliveries)
+            self._changed.notify_all()
 
-    def wait_for(self, *, messages: int, timeout: float) -> Counts:
-        """Block until at least `messages` messages are settled since the start.
+    def send(
+        self, device_id: str, topic: str, payload: bytes, *, token: object
+    ) -> bool:
+        """Hand a message for a device to the broker, with QoS 1; from any thread.
 
-        Raises
-        ------
-        IngestStalled
-            Fewer were settled within `timeout` seconds.
+        Parameters
+        ----------
+        device_id
+            For whom it is; the broker goes by `topic`.
+        topic, payload
+            The message.
+        token
+            Passed to `on_delivered` when the broker has acknowledged it: that is not
+            yet receipt by the device.
+
+        Returns
+        -------
+        bool
+            False without a connection; then nothing will be sent.
         """
-        reached = self._ledger.wait_until(
-            lambda counts: counts.settled >= messages, timeout=timeout
-        )
-        counts = self.counts
-        if not reached:
-            raise IngestStalled(
-                f"{counts.settled} of {messages} messages were settled within"
-                f" {timeout:g} s ({counts.pending} are waiting): see the log for the"
-                " state of the database and the broker"
-                f" · {timeout:g} 秒内只处理了 {messages} 条消息中的 {counts.settled} 条"
-            )
-        return counts
+        if not self.running:
+            return False
+        sent = self._client.publish(topic, payload, qos=1)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            logger.warning("message for %s not sent: %s", device_id, sent.rc)
+            return False
+        self._acknowledged(self._sent.add(sent.mid, token))
+        return True
 
     def _on_connect(
         self,
@@ -157,7 +235,7 @@ class Subscriber(Running):
             self._connecting.failed(f"connection refused: {reason}")
             return
         # Always, also into a kept session: a broker that restarted has forgotten it.
-        client.subscribe(TOPICS, qos=1)
+        self._subscribe()
         if flags.session_present:
             self._connecting.ready()
 
@@ -169,8 +247,14 @@ class Subscriber(Running):
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            self._connecting.failed(f"subscription to {TOPICS} refused")
+        self._answered.set()
+        refused = [
+            topic
+            for topic, reason in zip(self._topics, reasons, strict=False)
+            if reason.is_failure
+        ]
+        if refused:
+            self._connecting.failed(f"subscription to {', '.join(refused)} refused")
         else:
             self._connecting.ready()
 
@@ -184,7 +268,7 @@ class Subscriber(Running):
     ) -> None:
         # Counted before paho connects again, so that no acknowledgement of an old
         # message can meet the new connection, where its number means another one.
-        with self._connection_lock:
+        with self._changed:
             self._connection += 1
         if not self._stopping.is_set():
             logger.warning("MQTT connection lost: %s; connecting again", reason)
@@ -192,80 +276,71 @@ class Subscriber(Running):
     def _on_message(
         self, client: Client, userdata: object, message: MQTTMessage
     ) -> None:
-        delivery = Delivery(
-            topic=topic_of(message),
-            payload=bytes(message.payload),
-            received_at=datetime.now(UTC),
-            mid=message.mid,
-            qos=message.qos,
-            connection=self._connection,
-        )
-        # A full queue holds the network thread, and TCP holds the broker; what comes
-        # while stopping stays unacknowledged and is delivered to the next session.
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(delivery, timeout=TICK)
-            except queue.Full:
-                continue
-            self._ledger.receive()
+        # A full sink holds the network thread, and TCP holds the broker.
+        while not (self._room.wait(TICK) or self._stopping.is_set()):
+            pass
+        # Stays unacknowledged, and is delivered to the next session.
+        if self._stopping.is_set():
             return
+        handle = _Handle(self._connection, message.mid) if message.qos else None
+        delivery = Delivery(
+            topic_of(message),
+            bytes(message.payload),
+            time.time_ns() // 1_000,
+            self,
+            handle,
+        )
+        with self._changed:
+            self._unsettled += 1
+        # Cleared first: the sink may have room again before it has said no.
+        self._room.clear()
+        if self._sink.put((delivery,)):
+            self._room.set()
 
-    def _write(self) -> None:
-        while batch := self._batch():
-            if not self._settle(batch):
-                logger.warning(
-                    "stopped without the database: %d messages stay with the broker",
-                    self.counts.pending,
-                )
-                return
+    def _on_publish(
+        self,
+        client: Client,
+        userdata: object,
+        mid: int,
+        reason: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        self._acknowledged(self._sent.acknowledge(mid))
 
-    def _batch(self) -> list[Delivery]:
-        """Next messages in arrival order; none when stopping and nothing is left."""
-        batch: list[Delivery] = []
-        while not batch:
-            try:
-                batch.append(self._queue.get(timeout=TICK))
-            except queue.Empty:
-                if self._stopping.is_set():
-                    return batch
-        deadline = time.monotonic() + BATCH_SECONDS
-        while len(batch) < BATCH_MESSAGES:
-            try:
-                left = max(0.0, min(BATCH_PAUSE, deadline - time.monotonic()))
-                batch.append(self._queue.get(timeout=left))
-            except queue.Empty:
-                break
-        return batch
+    def _acknowledged(self, tokens: Sequence[object]) -> None:
+        for token in tokens:
+            if self.on_delivered is not None:
+                self.on_delivered(token)
 
-    def _settle(self, batch: list[Delivery]) -> bool:
-        """Commit and acknowledge a batch, however long the database is away.
 
-        Returns False when stopped before that.
-        """
-        work: deque[list[Judged]] = deque()
-        delay = SHORTEST_RETRY
-        while True:
-            try:
-                # After a failure the rest of the work goes on, with its rows as judged.
-                if not work:
-                    work = chunked(judge(self._streams, batch), rows=BATCH_ROWS)
-                for settled in settle(self._store, self._streams, work):
-                    self._acknowledge(settled)
-            except TRANSIENT as error:
-                logger.warning("database is away, next try in %g s: %s", delay, error)
-                if self._stopping.wait(delay):
-                    return False
-                delay = min(2 * delay, LONGEST_RETRY)
-            else:
-                return True
+class _Sent:
+    """Tokens of messages that the broker has not acknowledged yet.
 
-    def _acknowledge(self, settled: Settled) -> None:
-        for delivery in settled.deliveries:
-            # Held over the call: the connection must not change between look and send.
-            with self._connection_lock:
-                if delivery.qos and delivery.connection == self._connection:
-                    self._client.ack(delivery.mid, delivery.qos)
-        self._ledger.settle(settled.messages, settled.readings)
+    The acknowledgement may come before the thread that sent the message knows its
+    number, and no lock may be held while it sends: paho holds its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[int, object] = {}
+        self._early: set[int] = set()
+
+    def add(self, mid: int, token: object) -> tuple[object, ...]:
+        """Note a message; returns its token if it is acknowledged already."""
+        with self._lock:
+            if mid in self._early:
+                self._early.remove(mid)
+                return (token,)
+            self._waiting[mid] = token
+            return ()
+
+    def acknowledge(self, mid: int) -> tuple[object, ...]:
+        """Return the token of a message, if its sender has come so far."""
+        with self._lock:
+            if mid in self._waiting:
+                return (self._waiting.pop(mid),)
+            self._early.add(mid)
+            return ()
 
 
 def topic_of(message: MQTTMessage) -> str:

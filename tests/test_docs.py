@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from api.cli import app
 from api.imagery_settings import ImagerySettings
+from api.sensor_settings import SensorSettings
 from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +38,12 @@ def _variables(settings: type[BaseSettings]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "variable", [*_variables(Settings), *_variables(ImagerySettings)]
+    "variable",
+    [
+        name
+        for settings in (Settings, ImagerySettings, SensorSettings)
+        for name in _variables(settings)
+    ],
 )
 def test_setting_is_documented(variable: str) -> None:
     assert f"`{variable}`" in COMMANDS

@@ -29,7 +29,7 @@ def healthz(services: UseServices) -> schemas.Health:
 
 
 def _any_simulated(conn: Connection) -> bool:
-    return any(row.simulated for row in devices.all_devices(conn)) or any(
+    return devices.any_simulated(conn) or any(
         row.simulated for row in estimates.find(conn)
     )
 

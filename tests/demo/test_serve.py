@@ -26,8 +26,9 @@ from tests.demo.conftest import Demo, heitu
 PAHO_PUBLISH = """
 import sys
 from paho.mqtt.publish import single
-host, port, topic, payload = sys.argv[1:]
-single(topic, payload, qos=1, hostname=host, port=int(port))
+host, port, username, password, topic, payload = sys.argv[1:]
+login = {"username": username, "password": password}
+single(topic, payload, qos=1, hostname=host, port=int(port), auth=login)
 """
 
 
@@ -122,28 +123,24 @@ def test_clicked_pixel_has_a_season(served: Served) -> None:
 def test_reading_of_another_client_comes_back_over_http(
     served: Served, demo: Demo
 ) -> None:
-    device = f"test-{os.getpid()}"
-    added = heitu(
-        *("devices", "add", device, "--kind", "weather-station"),
-        *("--lon", "124.34", "--lat", "43.31", "--data", str(demo.data)),
-    )
-    assert added.returncode == 0, added.stderr
-    topic = added.stdout.strip()
+    device = _registered(demo, f"test-{os.getpid()}")
     now = datetime.now(UTC).isoformat()
     document = {"seq": 1, "ts": now, "readings": {"air_temperature": -7.25}}
-    _publish(served.broker, topic, json.dumps(document))
-    found = _until(lambda: served.json(f"devices/{device}/readings")["readings"])
+    _publish(served.broker, device, json.dumps(document))
+    address = f"devices/{device.username}/readings"
+    found = _until(lambda: served.json(address)["readings"])
     assert [(r["quantity"], r["value"]) for r in found] == [("air_temperature", -7.25)]
 
 
 def test_unreadable_payload_is_quarantined_and_counted(
     served: Served, demo: Demo
 ) -> None:
+    device = _registered(demo, f"broken-{os.getpid()}")
     before = served.json("healthz")["readings"]["quarantined"]
-    _publish(served.broker, "farm/home/nobody/up", "not json")
+    _publish(served.broker, device, "not json")
     _until(lambda: served.json("healthz")["readings"]["quarantined"] > before)
     listed = heitu("devices", "quarantine", "--data", str(demo.data))
-    assert "farm/home/nobody/up" in listed.stdout
+    assert device.topic in listed.stdout
 
 
 def test_second_platform_on_the_folder_is_refused(served: Served, demo: Demo) -> None:
@@ -152,14 +149,37 @@ def test_second_platform_on_the_folder_is_refused(served: Served, demo: Demo) ->
     assert f"process {served.process.pid}" in ran.stderr
 
 
-def _publish(broker: tuple[str, int], topic: str, payload: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What `heitu devices add` says of a device."""
+
+    username: str
+    password: str
+    topic: str
+
+
+def _registered(demo: Demo, device_id: str) -> Registered:
+    """Register a weather station."""
+    added = heitu(
+        *("devices", "add", device_id, "--kind", "weather-station"),
+        *("--lon", "124.34", "--lat", "43.31", "--data", str(demo.data)),
+    )
+    assert added.returncode == 0, added.stderr
+    secret = re.search(r"password 密码: (\S+)", added.stderr)
+    assert secret, added.stderr
+    return Registered(device_id, secret[1], added.stdout.strip())
+
+
+def _publish(broker: tuple[str, int], device: Registered, payload: str) -> None:
     """Publish with Mosquitto's client where there is one, else with paho."""
     host, port = broker[0], str(broker[1])
+    login = (device.username, device.password)
     if mosquitto := shutil.which("mosquitto_pub"):
-        options = ["-h", host, "-p", port, "-q", "1", "-t", topic, "-m", payload]
-        command = [mosquitto, *options]
+        where = ["-h", host, "-p", port, "-q", "1", "-u", login[0], "-P", login[1]]
+        command = [mosquitto, *where, "-t", device.topic, "-m", payload]
     else:
-        command = [sys.executable, "-c", PAHO_PUBLISH, host, port, topic, payload]
+        told = [host, port, *login, device.topic, payload]
+        command = [sys.executable, "-c", PAHO_PUBLISH, *told]
     subprocess.run(command, check=True, timeout=60)
 
 

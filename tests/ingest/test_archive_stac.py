@@ -129,7 +129,7 @@ def validate(tmp_path: Path) -> Callable[[dict[str, Any]], list[dict[str, Any]]]
     return run
 
 
-# stac-validator and stac-valid install the same module, each with its own notice of the move.
+# stac-validator and stac-valid install the same module, each with its own notice.
 @pytest.mark.filterwarnings("ignore:.*stac.valid:DeprecationWarning")
 def test_stac_validator_finds_no_fault(
     archive: Archive, validate: Callable[[dict[str, Any]], list[dict[str, Any]]]

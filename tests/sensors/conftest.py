@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sensors.broker import Broker, free_port
 from sensors.simulated import village
-from sensors.subscriber import Subscriber
 from store import Store, devices
+from tests.sensors.broker import Broker, free_port
 
 
 @pytest.fixture
@@ -24,12 +23,6 @@ def village_store(store: Store) -> Store:
         for device, streams in village():
             devices.add(conn, device, streams)
     return store
-
-
-@pytest.fixture
-def subscriber(village_store: Store, broker: Broker) -> Iterator[Subscriber]:
-    with Subscriber(village_store, host=broker.host, port=broker.port) as running:
-        yield running
 
 
 def until(condition: Callable[[], bool], *, timeout: float = 20.0) -> None:

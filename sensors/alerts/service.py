@@ -1,0 +1,248 @@
+"""The thread that evaluates the rules on what the store received.
+
+One turn is one transaction: new readings after the cursors, the next states with their
+cursors, the alerts and the notifications. A process killed at any moment has either
+done a turn or not, and any process does the next one.
+"""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from sensors.alerts.engine import State, acknowledged, step
+from sensors.alerts.recording import Happened, at_time, record
+from sensors.alerts.rules import Silence
+from sensors.alerts.trial import stored_streams
+from sensors.alerts.watches import Watch, backlog, begun, planned
+from sensors.running import Running
+from store import Store, StoreError, alerts, rules
+from store.alerts import OpenAlert, Row
+from store.rules import RuleRow
+
+__all__ = ["AlertService"]
+
+PERIOD_S = 2.0
+# Readings of one turn, over all streams: bounds memory after a long pause.
+MOST_ROWS = 200_000
+LEAST_PER_STREAM = 20
+# Seconds after which newly registered streams are found.
+STREAMS_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+class AlertService(Running):
+    """Evaluates all rules of a store, in a thread of its own.
+
+    Several processes may run one: the database lets one at a time do a turn.
+
+    Parameters
+    ----------
+    store
+        Open store; the caller closes it after `stop`.
+    period
+        Seconds between turns. A changed rule counts from the next turn on.
+    clock
+        Microseconds since 1970 UTC; for tests.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        period: float = PERIOD_S,
+        clock: Callable[[], int] = _now_us,
+    ) -> None:
+        self._store = store
+        self._period = period
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._memory: _Memory | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the turn that is being done."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        waits = 0.0
+        while not self._stopping.wait(waits):
+            began = time.monotonic()
+            try:
+                more = self.evaluate()
+                # With very many streams a turn is long: leave the others their share.
+                spent = time.monotonic() - began
+                waits = 0.0 if more else max(self._period, 2 * spent)
+            except (StoreError, psycopg.Error) as error:
+                logger.warning("alerts wait for the database: %s", error)
+                waits = self._period
+
+    def evaluate(self) -> bool:
+        """Do one turn; True when more readings wait than one turn takes.
+
+        Raises
+        ------
+        StoreError, psycopg.Error
+            The database is away; nothing of the turn was kept, and the next one does
+            it again.
+        """
+        # Whatever goes wrong below, what is remembered may not be what is stored.
+        memory, self._memory = self._memory, None
+        with self._store.connection() as conn, conn.transaction():
+            turn = rules.take_turn(conn)
+            if turn is None:
+                return False
+            memory = _loaded(conn, memory, turn)
+            more = _turn(conn, memory, self._clock())
+        self._memory = memory
+        return more
+
+
+class _Memory:
+    """Watches with their states, as of the turn of a number."""
+
+    def __init__(self, turn: int, rows: Sequence[RuleRow]) -> None:
+        self.turn = turn
+        self.rule_ids = [row.rule_id for row in rows]
+        self.watches: list[Watch] = []
+        self.loaded_at = time.monotonic()
+
+
+def _loaded(conn: psycopg.Connection, memory: _Memory | None, turn: int) -> _Memory:
+    """Return what to evaluate: what is remembered, if nothing changed since."""
+    rows = rules.all_rules(conn)
+    if (
+        memory is not None
+        and memory.turn == turn
+        and memory.rule_ids == [row.rule_id for row in rows]
+        and time.monotonic() - memory.loaded_at < STREAMS_S
+    ):
+        return memory
+    memory = _Memory(turn, rows)
+    if rows:
+        streams = stored_streams(conn)
+        stored = rules.states(conn)
+        memory.watches = planned(rows, streams, stored)
+        _begin_silences(conn, [w for w in memory.watches if w.key not in stored])
+        live = {watch.key for watch in memory.watches}
+        rules.forget_states(conn, [key for key in stored if key not in live])
+    return memory
+
+
+def _begin_silences(conn: psycopg.Connection, new: Sequence[Watch]) -> None:
+    silences = [w for w in new if isinstance(w.rule.condition, Silence)]
+    if not silences:
+        return
+    ids = {s.stream_id for watch in silences for s in watch.target.streams}
+    newest = _by_stream(alerts.newest_readings(conn, sorted(ids)))
+    for watch in silences:
+        begun(watch, [r for s in watch.target.streams for r in newest[s.stream_id]])
+
+
+def _by_stream(rows: Sequence[Row]) -> defaultdict[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(row)
+    return found
+
+
+def _turn(conn: psycopg.Connection, memory: _Memory, now_us: int) -> bool:
+    """Evaluate all watches once and write what came of it."""
+    still_open = alerts.open_alerts(conn)
+    happened, changed, more = _evaluated(conn, memory.watches, still_open, now_us)
+    stale = _stale(still_open, {watch.key for watch in memory.watches})
+    if not (changed or stale):
+        return False
+    memory.turn = rules.next_turn(conn)
+    rules.save_states(conn, {w.key: w.state.to_json() for w in changed})
+    if happened:
+        record(conn, happened, still_open, now_us=now_us)
+    if stale:
+        alerts.clear_stale(conn, stale, now=at_time(now_us))
+    return more
+
+
+def _evaluated(
+    conn: psycopg.Connection,
+    watches: Sequence[Watch],
+    still_open: Sequence[OpenAlert],
+    now_us: int,
+) -> tuple[Happened, list[Watch], bool]:
+    """Step every watch; return its events, the changed ones, and whether more waits."""
+    limit, new = _fetched(conn, watches)
+    answered = {(a.rule_id, a.key) for a in still_open if a.acknowledged}
+    happened, changed, more = [], [], False
+    for watch in watches:
+        todo = backlog(watch, new, limit=limit, now_us=now_us)
+        more = more or todo.until_us < now_us
+        if not todo.readings and _asleep(watch):
+            continue
+        before = _answered(watch, answered)
+        state, events = step(watch.rule, before, todo.readings, todo.until_us)
+        if state != watch.state:
+            watch.state = state
+            changed.append(watch)
+        if events:
+            happened.append((watch, events))
+    return happened, changed, more
+
+
+def _fetched(
+    conn: psycopg.Connection, watches: Sequence[Watch]
+) -> tuple[int, dict[int, list[Row]]]:
+    """Read what is new of every watched stream, each once, in one statement."""
+    cursors: dict[int, int] = {}
+    for watch in watches:
+        for stream in watch.target.streams:
+            cursor = watch.cursor(stream.stream_id)
+            known = cursors.get(stream.stream_id, cursor)
+            cursors[stream.stream_id] = min(known, cursor)
+    if not cursors:
+        return 1, {}
+    limit = max(MOST_ROWS // len(cursors), LEAST_PER_STREAM)
+    rows = alerts.new_readings(conn, list(cursors), list(cursors.values()), limit=limit)
+    return limit, _by_stream(rows)
+
+
+def _asleep(watch: Watch) -> bool:
+    """Tell whether the clock alone cannot change anything."""
+    silence = isinstance(watch.rule.condition, Silence)
+    return watch.state.opened_us is None and not silence
+
+
+def _answered(watch: Watch, answered: set[tuple[int, str]]) -> State:
+    state = watch.state
+    if watch.key in answered and not state.acknowledged:
+        return acknowledged(state)
+    return state
+
+
+def _stale(still_open: Sequence[OpenAlert], live: set[tuple[int, str]]) -> list[int]:
+    """Return open alerts that no watch looks after; summaries end by themselves."""
+    return [
+        alert.alert_id
+        for alert in still_open
+        if (alert.rule_id, alert.key) not in live
+        and not alert.key.startswith("summary:")
+    ]

@@ -1,0 +1,127 @@
+"""Commands on their way: sent, sent again, acknowledged, confirmed, expired."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from sensors.commands import Sent
+from tests.sensors.commands.conftest import Field
+from tests.sensors.conftest import until
+
+
+def test_a_command_goes_to_its_device_with_its_id_and_its_end(field: Field) -> None:
+    field.courier.here.add("valve-1")
+    field.order(desired={"valve": "open", "opening": 50})
+    field.dispatch(1)
+    assert field.courier.messages == [
+        (
+            "valve-1",
+            "farm/meadow/valve-1/down/command",
+            {
+                "id": "c1",
+                "ts": 1782892800000,
+                "valid_until": 1782892860000,
+                "set": {"valve": "open", "opening": 50},
+            },
+        )
+    ]
+    assert field.courier.tokens == [Sent("c1")]
+    assert field.told() == [("queued", "Li"), ("sent", "dispatcher")]
+
+
+def test_it_waits_for_a_device_that_is_away(field: Field) -> None:
+    field.order()
+    field.dispatch(0)
+    assert field.state() == "queued"
+    field.courier.here.add("valve-1")
+    field.dispatch(5)
+    assert field.courier.messages == []
+    field.dispatch(10)
+    assert len(field.courier.messages) == 1
+    assert field.told() == [("queued", "Li"), ("sent", "dispatcher")]
+
+
+def test_it_goes_out_as_soon_as_its_device_subscribes(field: Field) -> None:
+    field.order()
+    field.dispatch(0)
+    field.courier.here.add("valve-1")
+    with field.dispatcher:
+        field.dispatcher.wake("valve-1")
+        until(lambda: len(field.courier.messages) == 1)
+    assert not field.dispatcher.running
+
+
+def test_unconfirmed_it_is_sent_again_with_the_same_id(field: Field) -> None:
+    field.courier.here.add("valve-1")
+    field.order()
+    for second in (0, 1, 14.9, 15, 29, 30):
+        field.dispatch(second)
+    assert len(field.courier.messages) == 3
+    assert len({message["id"] for _, _, message in field.courier.messages}) == 1
+
+
+def test_the_puback_is_noted_and_does_not_confirm(field: Field) -> None:
+    field.courier.here.add("valve-1")
+    field.order()
+    field.dispatch(0)
+    with field.dispatcher:
+        field.dispatcher.delivered("a token of somebody else")
+        field.dispatcher.delivered(Sent("c1"))
+        until(lambda: field.state() == "delivered")
+    field.dispatch(15)
+    assert len(field.courier.messages) == 2
+    assert field.state() == "delivered"
+
+
+def test_an_expired_command_is_never_sent(field: Field) -> None:
+    field.order(valid_s=60)
+    field.courier.here.add("valve-1")
+    field.dispatch(60)
+    assert field.courier.messages == []
+    assert field.state() == "expired"
+    assert field.told()[-1] == ("expired", "dispatcher")
+
+
+def test_a_confirmed_command_is_sent_no_more(field: Field) -> None:
+    field.courier.here.add("valve-1")
+    field.order()
+    field.dispatch(0)
+    field.second = 3
+    assert field.report({"valve": "open"}, "c1")
+    field.dispatch(20)
+    assert len(field.courier.messages) == 1
+    assert field.told()[-1] == ("confirmed", "device")
+
+
+def test_a_dispatcher_that_died_after_its_claim_loses_nothing(field: Field) -> None:
+    field.courier.here.add("valve-1")
+    field.order()
+    died = field.another()
+    died._send = lambda due, at: None  # type: ignore[method-assign]
+    died.dispatch()
+    assert field.courier.messages == []
+    field.dispatch(14)
+    assert field.courier.messages == []
+    field.dispatch(15)
+    assert len(field.courier.messages) == 1
+
+
+def test_many_dispatchers_send_a_command_once(field: Field) -> None:
+    for number in range(40):
+        field.add(f"fan-{number}", "fan")
+        field.courier.here.add(f"fan-{number}")
+        field.order(f"c{number}", {"fan": "on"}, device_id=f"fan-{number}")
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(field.another().dispatch) for _ in range(12)]:
+            done.result()
+    assert len(field.courier.messages) == 40
+
+
+def test_the_couriers_are_asked_in_their_order(field: Field) -> None:
+    from sensors.commands import Dispatcher
+    from tests.sensors.commands.conftest import Courier
+
+    second = Courier()
+    second.here.add("valve-1")
+    field.order()
+    Dispatcher(field.store, [field.courier, second], clock=field.now).dispatch()
+    assert field.courier.messages == []
+    assert len(second.messages) == 1
