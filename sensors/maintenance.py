@@ -10,7 +10,7 @@ from datetime import timedelta
 import psycopg
 
 from sensors.running import Running
-from store import DatabaseUnavailable, Store
+from store import Store, StoreError
 
 __all__ = ["Chore", "Maintenance"]
 
@@ -68,5 +68,5 @@ class Maintenance(Running):
         self._due[chore] = time.monotonic() + chore.every.total_seconds()
         try:
             chore.run(self._store)
-        except (DatabaseUnavailable, psycopg.Error) as error:
+        except (StoreError, psycopg.Error) as error:
             logger.warning("%s: %s; tried again later", chore.name, error)

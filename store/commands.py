@@ -207,11 +207,12 @@ def _insert(
     refused: str | None,
 ) -> None:
     state = "queued" if refused is None else "refused"
-    conn.execute(
+    made = conn.execute(
         "INSERT INTO command (command_id, device_id, desired, valid_s, forced, state,"
         " reason, created_at, created_by, valid_until, due_at, settled_at)"
         " VALUES (%(id)s, %(device)s, %(desired)s, %(valid)s, %(forced)s, %(state)s,"
-        " %(reason)s, %(at)s, %(by)s, %(until)s, %(at)s, %(settled)s)",
+        " %(reason)s, %(at)s, %(by)s, %(until)s, %(at)s, %(settled)s)"
+        " ON CONFLICT (command_id) DO NOTHING",
         {
             "id": command_id,
             "device": device_id,
@@ -226,6 +227,9 @@ def _insert(
             "settled": at if refused else None,
         },
     )
+    if not made.rowcount:
+        # Made meanwhile for another device, whose lock is another.
+        _check_same(get(conn, command_id), device_id, desired, valid_s, forced)
     _note(conn, command_id, state, by=by, at=at, note=refused or "")
 
 
@@ -236,6 +240,7 @@ def claim(
     pause: timedelta,
     limit: int,
     woken: Sequence[str] = (),
+    away: Sequence[str] = (),
 ) -> list[Command]:
     """Take commands that are due, so that no other dispatcher sends them meanwhile.
 
@@ -246,6 +251,8 @@ def claim(
     ----------
     woken
         Devices that just subscribed: what is queued for them is due now.
+    away
+        Devices that this dispatcher does not reach: theirs are left to the others.
     """
     with conn.cursor(row_factory=class_row(Command)) as cursor:
         cursor.execute(
@@ -254,6 +261,7 @@ def claim(
                 "  WHERE settled_at IS NULL AND valid_until > %(at)s"
                 "  AND (due_at <= %(at)s"
                 "   OR (state = 'queued' AND device_id = ANY(%(woken)s)))"
+                "  AND device_id <> ALL(%(away)s)"
                 "  ORDER BY number LIMIT %(limit)s FOR UPDATE SKIP LOCKED),"
                 " taken AS (UPDATE command SET"
                 "  state = CASE state WHEN 'queued' THEN 'sent' ELSE state END,"
@@ -269,6 +277,7 @@ def claim(
                 "next": at + pause,
                 "limit": limit,
                 "woken": list(woken),
+                "away": list(away),
             },
         )
         return cursor.fetchall()
@@ -336,8 +345,9 @@ def report(
 ) -> bool:
     """Keep what a device says of its state, and confirm what it confirms.
 
-    A command is confirmed by a report that names it and does not contradict it, or by
-    one of after it was sent in which all its actuators are as desired.
+    A command is confirmed by a report that names it and says of one of its actuators
+    that it is as desired, and of none that it is not, or by one of after it was sent in
+    which all its actuators are as desired.
 
     Parameters
     ----------
@@ -387,7 +397,8 @@ def _confirm(
     ).fetchall()
     for number, desired, sent_at in rows:
         told = {name: state[name] for name in desired if name in state}
-        agrees = all(told[name] == desired[name] for name in told)
+        # Naming the command without a word of its actuators says nothing of them.
+        agrees = bool(told) and all(told[name] == desired[name] for name in told)
         after = sent_at is not None and time >= sent_at and received_at >= sent_at
         if agrees and (number == command_id or (after and len(told) == len(desired))):
             note = "answered" if number == command_id else "state as desired"

@@ -42,6 +42,7 @@ __all__ = [
     "committed",
     "device_counts",
     "fold",
+    "forget_writers",
     "gaps",
     "record",
     "skew",
@@ -184,6 +185,17 @@ def committed(conn: psycopg.Connection, *, writer_id: UUID, batch_id: UUID) -> b
         [writer_id, batch_id],
     ).fetchone()
     return row is not None
+
+
+def forget_writers(conn: psycopg.Connection, *, before: datetime) -> int:
+    """Delete the last batches of writers that committed none since; returns how many.
+
+    Each start of the ingest is another writer. One that lives asks for its last batch
+    only as long as it does not know whether that is in.
+    """
+    return conn.execute(
+        "DELETE FROM ledger_writer WHERE recorded_at < %s", [before]
+    ).rowcount
 
 
 def totals(conn: psycopg.Connection) -> Total:

@@ -19,6 +19,7 @@ __all__ = [
     "locked",
     "newest",
     "remove",
+    "trim",
 ]
 
 # Characters; PostgreSQL indexes at most 2,700 bytes. MQTT allows topics of 64 KB.
@@ -182,6 +183,37 @@ def locked(
 def remove(conn: psycopg.Connection, ids: Sequence[int]) -> None:
     """Take messages out of quarantine."""
     conn.execute("DELETE FROM quarantine WHERE quarantine_id = ANY(%s)", [list(ids)])
+
+
+def trim(
+    conn: psycopg.Connection, *, before: datetime, messages: int, octets: int
+) -> int:
+    """Delete the oldest messages, so that bad input cannot fill the disk.
+
+    Parameters
+    ----------
+    before
+        What was not received since, is deleted.
+    messages
+        So many are kept, those received last.
+    octets
+        So many bytes of payload are kept.
+
+    Returns
+    -------
+    int
+        How many were deleted; the counters in the ledger stay as they are.
+    """
+    return conn.execute(
+        "DELETE FROM quarantine USING (SELECT quarantine_id, row_number() OVER newest,"
+        " sum(octet_length(payload)) OVER newest AS octets FROM quarantine WINDOW"
+        " newest AS (ORDER BY last_received_at DESC, quarantine_id DESC"
+        " ROWS UNBOUNDED PRECEDING)) AS kept"
+        " WHERE quarantine.quarantine_id = kept.quarantine_id"
+        " AND (last_received_at < %(before)s OR row_number > %(messages)s"
+        " OR kept.octets > %(octets)s)",
+        {"before": before, "messages": messages, "octets": octets},
+    ).rowcount
 
 
 def _merged(messages: Iterable[Refused]) -> dict[tuple[bytes, str], _Kept]:

@@ -117,8 +117,8 @@ def write(
     StreamUnknown
         A stream does not exist.
     RowRefused
-        A value is not finite, a flag is none of QARTOD's, or a time is not aware or not
-        in the years 1970 to 2199.
+        A value is not finite or beyond ±1e300, a flag is none of QARTOD's, or a time is
+        not aware or not in the years 1970 to 2199.
     """
     if isinstance(batch, Batch):
         return writing.write(conn, batch)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
@@ -16,8 +17,10 @@ __all__ = [
     "RuleUnknown",
     "StreamRow",
     "all_rules",
+    "committed",
     "forget_states",
     "next_turn",
+    "planned_from",
     "put",
     "remove",
     "save_states",
@@ -117,13 +120,39 @@ def all_rules(conn: psycopg.Connection) -> list[RuleRow]:
 
 
 def streams(conn: psycopg.Connection) -> list[StreamRow]:
-    """Return all streams with what the scope of a rule asks about them, by id."""
+    """Return what rules look at, by id: of a device that moved, the present streams.
+
+    The ones before get no new readings: an alert on them would stay open for ever.
+    """
     with conn.cursor(row_factory=class_row(StreamRow)) as cursor:
         cursor.execute(
             "SELECT stream_id, device_id, farm, kind, quantity, thing, simulated"
-            " FROM stream JOIN device USING (device_id) ORDER BY stream_id"
+            " FROM (SELECT DISTINCT ON (device_id, quantity, position)"
+            "   stream_id, device_id, quantity, thing FROM stream"
+            "  ORDER BY device_id, quantity, position, since <= now() DESC,"
+            "   CASE WHEN since <= now() THEN since END DESC, since) AS present"
+            " JOIN device USING (device_id) ORDER BY stream_id"
         )
         return cursor.fetchall()
+
+
+def planned_from(conn: psycopg.Connection) -> tuple[list[int] | None, int, int | None]:
+    """Return what changes whenever a rule or a stream comes, goes or is replaced."""
+    row = conn.execute(
+        "SELECT (SELECT array_agg(rule_id ORDER BY rule_id) FROM alert_rule),"
+        " count(*), max(stream_id) FROM stream"
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def committed(conn: psycopg.Connection) -> list[UUID]:
+    """Return the last batch of each writer: the same ones, and nothing was stored.
+
+    Unlike a rising number, it does not matter in which order writers commit.
+    """
+    rows = conn.execute("SELECT batch_id FROM ledger_writer ORDER BY writer_id")
+    return [batch_id for (batch_id,) in rows]
 
 
 def take_turn(conn: psycopg.Connection) -> int | None:
@@ -131,11 +160,16 @@ def take_turn(conn: psycopg.Connection) -> int | None:
 
     Returns the number of the last evaluation that changed something.
     """
-    row = conn.execute(
-        "SELECT turn FROM alert_turn WHERE pg_try_advisory_xact_lock(%s)",
-        [_EVALUATION],
+    locked = conn.execute(
+        "SELECT pg_try_advisory_xact_lock(%s)", [_EVALUATION]
     ).fetchone()
-    return None if row is None else int(row[0])
+    if locked is None or not locked[0]:
+        return None
+    # Only now: a statement sees what was committed before it began, and the lock may
+    # have been let go of while the one above ran.
+    row = conn.execute("SELECT turn FROM alert_turn").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def next_turn(conn: psycopg.Connection) -> int:

@@ -9,7 +9,9 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
 
 import psycopg
 
@@ -21,7 +23,6 @@ from sensors.alerts.watches import Watch, backlog, begun, planned
 from sensors.running import Running
 from store import Store, StoreError, alerts, rules
 from store.alerts import OpenAlert, Row
-from store.rules import RuleRow
 
 __all__ = ["AlertService"]
 
@@ -29,8 +30,10 @@ PERIOD_S = 2.0
 # Readings of one turn, over all streams: bounds memory after a long pause.
 MOST_ROWS = 200_000
 LEAST_PER_STREAM = 20
-# Seconds after which newly registered streams are found.
-STREAMS_S = 10.0
+# Seconds after which everything is looked at although nothing seems to have changed.
+# Whatever writes readings past the ingest is found then.
+LOOK_S = 60.0
+SECOND = 1_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -120,34 +123,40 @@ class AlertService(Running):
 
 
 class _Memory:
-    """Watches with their states, as of the turn of a number."""
+    """Watches with their states, as of the turn of a number.
 
-    def __init__(self, turn: int, rows: Sequence[RuleRow]) -> None:
+    ``committed`` is what the writers had committed when all streams were last looked
+    at, None where more waits.
+    """
+
+    def __init__(
+        self, turn: int, planned_from: object, watches: Sequence[Watch]
+    ) -> None:
         self.turn = turn
-        self.rule_ids = [row.rule_id for row in rows]
-        self.watches: list[Watch] = []
-        self.loaded_at = time.monotonic()
+        self.planned_from = planned_from
+        self.watches = watches
+        self.committed: list[UUID] | None = None
+        self.made_at = time.monotonic()
 
 
 def _loaded(conn: psycopg.Connection, memory: _Memory | None, turn: int) -> _Memory:
     """Return what to evaluate: what is remembered, if nothing changed since."""
-    rows = rules.all_rules(conn)
+    present = rules.planned_from(conn)
     if (
         memory is not None
-        and memory.turn == turn
-        and memory.rule_ids == [row.rule_id for row in rows]
-        and time.monotonic() - memory.loaded_at < STREAMS_S
+        and (memory.turn, memory.planned_from) == (turn, present)
+        and time.monotonic() - memory.made_at < LOOK_S
     ):
         return memory
-    memory = _Memory(turn, rows)
-    if rows:
-        streams = stored_streams(conn)
-        stored = rules.states(conn)
-        memory.watches = planned(rows, streams, stored)
-        _begin_silences(conn, [w for w in memory.watches if w.key not in stored])
-        live = {watch.key for watch in memory.watches}
-        rules.forget_states(conn, [key for key in stored if key not in live])
-    return memory
+    rows = rules.all_rules(conn)
+    if not rows:
+        return _Memory(turn, present, [])
+    stored = rules.states(conn)
+    watches = planned(rows, stored_streams(conn), stored)
+    _begin_silences(conn, [watch for watch in watches if watch.key not in stored])
+    live = {watch.key for watch in watches}
+    rules.forget_states(conn, [key for key in stored if key not in live])
+    return _Memory(turn, present, watches)
 
 
 def _begin_silences(conn: psycopg.Connection, new: Sequence[Watch]) -> None:
@@ -167,13 +176,32 @@ def _by_stream(rows: Sequence[Row]) -> defaultdict[int, list[Row]]:
     return found
 
 
+class _New(NamedTuple):
+    """Readings of each stream after the earliest cursor of all watches.
+
+    A stream with ``limit`` of them has more.
+    """
+
+    rows: Mapping[int, Sequence[Row]]
+    limit: int
+
+
 def _turn(conn: psycopg.Connection, memory: _Memory, now_us: int) -> bool:
     """Evaluate all watches once and write what came of it."""
     still_open = alerts.open_alerts(conn)
-    happened, changed, more = _evaluated(conn, memory.watches, still_open, now_us)
-    stale = _stale(still_open, {watch.key for watch in memory.watches})
+    # Asked before the readings are read: what comes between is found by the next turn.
+    committed = rules.committed(conn)
+    watches: Sequence[Watch] = memory.watches
+    new = _New({}, 1)
+    if committed != memory.committed:
+        new = _fetched(conn, watches)
+    else:
+        watches = [watch for watch in watches if not _asleep(watch, now_us)]
+    happened, changed, more = _evaluated(watches, new, still_open, now_us)
+    memory.committed = None if more else committed
+    stale = _stale(still_open, memory.watches)
     if not (changed or stale):
-        return False
+        return more
     memory.turn = rules.next_turn(conn)
     rules.save_states(conn, {w.key: w.state.to_json() for w in changed})
     if happened:
@@ -184,19 +212,15 @@ def _turn(conn: psycopg.Connection, memory: _Memory, now_us: int) -> bool:
 
 
 def _evaluated(
-    conn: psycopg.Connection,
-    watches: Sequence[Watch],
-    still_open: Sequence[OpenAlert],
-    now_us: int,
+    watches: Sequence[Watch], new: _New, still_open: Sequence[OpenAlert], now_us: int
 ) -> tuple[Happened, list[Watch], bool]:
-    """Step every watch; return its events, the changed ones, and whether more waits."""
-    limit, new = _fetched(conn, watches)
+    """Step watches; return the events, the changed ones, and whether more waits."""
     answered = {(a.rule_id, a.key) for a in still_open if a.acknowledged}
     happened, changed, more = [], [], False
     for watch in watches:
-        todo = backlog(watch, new, limit=limit, now_us=now_us)
+        todo = backlog(watch, new.rows, limit=new.limit, now_us=now_us)
         more = more or todo.until_us < now_us
-        if not todo.readings and _asleep(watch):
+        if not todo.readings and _asleep(watch, todo.until_us):
             continue
         before = _answered(watch, answered)
         state, events = step(watch.rule, before, todo.readings, todo.until_us)
@@ -208,9 +232,7 @@ def _evaluated(
     return happened, changed, more
 
 
-def _fetched(
-    conn: psycopg.Connection, watches: Sequence[Watch]
-) -> tuple[int, dict[int, list[Row]]]:
+def _fetched(conn: psycopg.Connection, watches: Sequence[Watch]) -> _New:
     """Read what is new of every watched stream, each once, in one statement."""
     cursors: dict[int, int] = {}
     for watch in watches:
@@ -219,16 +241,21 @@ def _fetched(
             known = cursors.get(stream.stream_id, cursor)
             cursors[stream.stream_id] = min(known, cursor)
     if not cursors:
-        return 1, {}
+        return _New({}, 1)
     limit = max(MOST_ROWS // len(cursors), LEAST_PER_STREAM)
     rows = alerts.new_readings(conn, list(cursors), list(cursors.values()), limit=limit)
-    return limit, _by_stream(rows)
+    return _New(_by_stream(rows), limit)
 
 
-def _asleep(watch: Watch) -> bool:
+def _asleep(watch: Watch, now_us: int) -> bool:
     """Tell whether the clock alone cannot change anything."""
-    silence = isinstance(watch.rule.condition, Silence)
-    return watch.state.opened_us is None and not silence
+    state, rule = watch.state, watch.rule
+    if state.opened_us is not None:
+        return rule.remind_s is None and rule.escalate_s is None
+    if isinstance(rule.condition, Silence):
+        after_us = rule.condition.after_s * SECOND
+        return state.seen_us is not None and now_us - state.seen_us <= after_us
+    return True
 
 
 def _answered(watch: Watch, answered: set[tuple[int, str]]) -> State:
@@ -238,8 +265,11 @@ def _answered(watch: Watch, answered: set[tuple[int, str]]) -> State:
     return state
 
 
-def _stale(still_open: Sequence[OpenAlert], live: set[tuple[int, str]]) -> list[int]:
+def _stale(still_open: Sequence[OpenAlert], watches: Sequence[Watch]) -> list[int]:
     """Return open alerts that no watch looks after; summaries end by themselves."""
+    if not still_open:
+        return []
+    live = {watch.key for watch in watches}
     return [
         alert.alert_id
         for alert in still_open

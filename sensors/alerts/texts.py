@@ -16,15 +16,18 @@ CHINA = timezone(timedelta(hours=8))
 def texts(rule: Rule, target: Target, event: Event) -> tuple[str, str]:
     """Return the Chinese and the English text of an opened alert."""
     at = datetime.fromtimestamp(event.at_us / 1e6, UTC).astimezone(CHINA)
+    time = f"{at:%Y-%m-%d %H:%M}"
     values = {
         "value": "" if event.value is None else f"{event.value:.6g}",
         "thing": target.thing,
         "device": target.device_id,
         "farm": target.farm,
-        "time": f"{at:%Y-%m-%d %H:%M}",
+        "time": time,
         "rule": rule.name,
     }
-    return filled(rule.text_zh, values), filled(rule.text_en, values)
+    # Who reads English may be anywhere.
+    english = values | {"time": f"{time} UTC+8"}
+    return filled(rule.text_zh, values), filled(rule.text_en, english)
 
 
 def filled(text: str, values: dict[str, str]) -> str:

@@ -82,6 +82,8 @@ class Dispatcher(Running):
         self._inbox: queue.SimpleQueue[str | Sent | None] = queue.SimpleQueue()
         self._woken: set[str] = set()
         self._delivered: list[Sent] = []
+        # Devices that are not here, and until when they are not looked for.
+        self._missed: dict[str, datetime] = {}
         self._thread: threading.Thread | None = None
 
     @property
@@ -151,13 +153,27 @@ class Dispatcher(Running):
                 commands.delivered(conn, token.command_id, at=at)
             commands.expire(conn, at=at)
             due = commands.claim(
-                conn, at=at, pause=self._pause, limit=BATCH, woken=sorted(self._woken)
+                conn,
+                at=at,
+                pause=self._pause,
+                limit=BATCH,
+                woken=sorted(self._woken),
+                away=self._elsewhere(at),
             )
         # Committed: what was heard is done with.
         self._delivered.clear()
         self._woken.clear()
         if due:
             self._send(due, at)
+
+    def _elsewhere(self, at: datetime) -> list[str]:
+        """Return the devices that are not here: another dispatcher may reach them."""
+        self._missed = {
+            device_id: until
+            for device_id, until in self._missed.items()
+            if at < until and device_id not in self._woken
+        }
+        return list(self._missed)
 
     def _send(self, due: Sequence[Command], at: datetime) -> None:
         handed = [self._handed(command) for command in due]
@@ -166,7 +182,8 @@ class Dispatcher(Running):
                 if gone:
                     commands.sent(conn, command, at=at)
                 else:
-                    commands.not_sent(conn, command, due_at=at + self._away)
+                    self._missed[command.device_id] = at + self._away
+                    commands.not_sent(conn, command, due_at=at)
 
     def _handed(self, command: Command) -> bool:
         # Its time may have come while those before it were sent.

@@ -3,12 +3,9 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-
-from sensors.edge.rewriting import iso
 
 __all__ = ["Commands", "Courier", "command_topic", "local_command"]
 
@@ -54,12 +51,14 @@ class Commands:
         if len(levels) < 4 or levels[0] != "farm" or levels[3] != "down":
             return
         device_id = levels[2]
+        kept = _Kept(topic, payload, _end_us(payload, self._now_us()))
         with self._lock:
-            kept = _Kept(topic, payload, _end_us(payload, self._now_us()))
-            self._kept[device_id].append(kept)
+            waiting = self._kept[device_id]
+            # The platform asks again and again: once is enough.
+            if all(one[:2] != kept[:2] for one in waiting):
+                waiting.append(kept)
             if sum(map(len, self._kept.values())) > MOST:
-                self._kept[next(iter(self._kept))].pop(0)
-                self.expired += 1
+                self._forget_one()
             self._flush(device_id)
 
     def subscribed(self, device_id: str) -> None:
@@ -68,6 +67,15 @@ class Commands:
             # A local gateway listens for others, so all of them are tried.
             for each in [device_id, *self._kept]:
                 self._flush(each)
+
+    def _forget_one(self) -> None:
+        """Drop the oldest command of the device that has waited for longest."""
+        device_id = next(iter(self._kept))
+        waiting = self._kept[device_id]
+        del waiting[0]
+        if not waiting:
+            del self._kept[device_id]
+        self.expired += 1
 
     def _flush(self, device_id: str) -> None:
         waiting = self._kept.pop(device_id, [])
@@ -91,12 +99,12 @@ def command_topic(farm: str, device_id: str) -> str:
 def local_command(
     wanted: Mapping[str, Any], *, command_id: str, now_us: int, valid_s: float
 ) -> bytes:
-    """Write a command; `wanted` are the states to take."""
+    """Write a command as the platform does; `wanted` are the states to take."""
     return orjson.dumps(
         {
             "id": command_id,
-            "ts": iso(now_us),
-            "valid_until": iso(now_us + round(valid_s * 1e6)),
+            "ts": now_us // 1_000,
+            "valid_until": now_us // 1_000 + round(valid_s * 1e3),
             "set": dict(wanted),
         }
     )
@@ -105,9 +113,9 @@ def local_command(
 def _end_us(payload: bytes, now_us: int) -> int:
     """Moment after which a command must not be carried out any more."""
     try:
-        until = datetime.fromisoformat(orjson.loads(payload)["valid_until"])
+        until_ms = orjson.loads(payload)["valid_until"]
     except (ValueError, KeyError, TypeError):
         return now_us + round(USUAL_S * 1e6)
-    if until.tzinfo is None:
-        return now_us
-    return round(until.timestamp() * 1e6)
+    # Milliseconds since 1970, as the platform writes them; what else it may be is not
+    # understood, and not waited for.
+    return until_ms * 1_000 if type(until_ms) is int else now_us

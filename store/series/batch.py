@@ -18,6 +18,9 @@ FLAGS = (1, 2, 3, 4, 9)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Sums of a bucket stay finite; PostgreSQL refuses one that would not, and with it the
+# hours of everybody.
+LARGEST = 1e300
 
 
 class Outcome(IntEnum):
@@ -34,7 +37,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadingRow:
-    """One reading to be written; times are aware, ``value`` is finite.
+    """One reading to be written; times are aware, ``value`` is within ±1e300.
 
     ``flag`` is a QARTOD flag: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.
     """
@@ -66,7 +69,7 @@ class Batch:
     time_us, received_us
         Device time and time of receipt, microseconds since 1970 UTC, int64.
     value
-        Finite float64 in the stream's unit.
+        float64 in the stream's unit, finite and within ±1e300.
     flag
         QARTOD flag, int16: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.
     correction
@@ -114,14 +117,17 @@ class Batch:
         Raises
         ------
         RowRefused
-            A value is not finite, a flag is none of QARTOD's, a time is outside the
-            years 1970 to 2199, or the columns differ in length.
+            A value is not a number from -1e300 to 1e300, a flag is none of QARTOD's, a
+            time is outside the years 1970 to 2199, or the columns differ in length.
         """
         if len({len(getattr(self, field.name)) for field in fields(self)}) != 1:
             raise RowRefused(
                 "the columns of the batch differ in length · 批次各列长度不一致"
             )
-        self._refuse(~np.isfinite(self.value), "value", "is not finite", "不是有限数")
+        usable = np.abs(self.value) <= LARGEST
+        self._refuse(
+            ~usable, "value", f"is not finite or beyond {LARGEST:g}", "过大或不是有限数"
+        )
         self._refuse(
             ~np.isin(self.flag, FLAGS), "flag", f"is none of {FLAGS}", "不是有效标志"
         )

@@ -1,11 +1,12 @@
 """Errors of the time series.
 
 StoreError
-├── TimescaleMissing
-└── SeriesBusy
+├── DatabaseUnavailable
+│   └── SeriesBusy
+└── TimescaleMissing
 """
 
-from store.errors import StoreError
+from store.errors import DatabaseUnavailable, StoreError
 
 __all__ = ["SeriesBusy", "TimescaleMissing"]
 
@@ -14,5 +15,5 @@ class TimescaleMissing(StoreError):
     """The server has no TimescaleDB that could be used."""
 
 
-class SeriesBusy(StoreError):
-    """Readings of weeks that were to be dropped kept coming in; nothing was dropped."""
+class SeriesBusy(DatabaseUnavailable):
+    """Weeks that were to be dropped are still written to or read: try again later."""

@@ -14,6 +14,8 @@ __all__ = ["apply_retention", "compress"]
 ATTEMPTS = 5
 # A reader that takes longer than this makes the writers wait no longer for us.
 LOCK_SECONDS = 10
+# Weeks of one transaction: each takes locks, of which a server has a few thousand.
+AT_ONCE = 100
 _ANCIENT = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -43,17 +45,24 @@ def apply_retention(
     Raises
     ------
     SeriesBusy
-        Readings for these weeks kept coming in.
+        Readings for these weeks kept coming in, or somebody kept reading; what was not
+        dropped is the next time.
     """
     cutoff = _monday((now or datetime.now(UTC)) - keep)
-    for _ in range(ATTEMPTS):
+    dropped = attempts = 0
+    while attempts < ATTEMPTS:
         refresh(conn, before=cutoff)
-        with committing(conn), one_at_a_time(conn):
-            if _stop_writers(conn, cutoff):
-                return _drop(conn, cutoff)
+        some = _attempt(conn, cutoff)
+        if some is None:
+            attempts += 1
+            continue
+        dropped += some
+        if some < AT_ONCE:
+            return dropped
     raise SeriesBusy(
-        f"readings from before {cutoff:%Y-%m-%d} kept coming in: nothing was dropped,"
-        " try again later · 旧数据仍在写入，未删除，请稍后再试"
+        f"readings from before {cutoff:%Y-%m-%d} kept coming in or being read:"
+        f" {dropped} weeks were dropped, try again later for the others"
+        f" · 旧数据仍在读写，已删除 {dropped} 个周分区，其余请稍后再试"
     )
 
 
@@ -89,10 +98,21 @@ def compress(conn: psycopg.Connection, older_than: timedelta) -> int:
     return len(chunks)
 
 
-def _stop_writers(conn: psycopg.Connection, cutoff: datetime) -> bool:
-    """Let nobody write; false when somebody wrote since the hours were refreshed."""
+def _attempt(conn: psycopg.Connection, cutoff: datetime) -> int | None:
+    """Drop some weeks; None when others wrote to them, or read for too long."""
+    try:
+        with committing(conn), one_at_a_time(conn):
+            return _drop(conn, cutoff) if _stop_others(conn, cutoff) else None
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        return None
+
+
+def _stop_others(conn: psycopg.Connection, cutoff: datetime) -> bool:
+    """Keep others out; false when somebody wrote since the hours were refreshed."""
     conn.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-    conn.execute("LOCK TABLE reading IN SHARE ROW EXCLUSIVE MODE")
+    # What dropping takes, and at once: who took less first, and then this, would wait
+    # for a transaction that has read and waits to write.
+    conn.execute("LOCK TABLE ONLY reading IN ACCESS EXCLUSIVE MODE")
     if capabilities(conn).engine == "plain":
         recompute(conn, _ANCIENT, cutoff)
     row = conn.execute("SELECT FROM rollup_dirty WHERE hour < %s LIMIT 1", [cutoff])
@@ -115,8 +135,8 @@ def _drop(conn: psycopg.Connection, cutoff: datetime) -> int:
         "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON oid ="
         " inhrelid WHERE inhparent = 'reading'::regclass"
         " AND (regexp_match(pg_get_expr(relpartbound, oid), 'TO \\(''(.*)''\\)'))[1]"
-        "::timestamptz <= %s ORDER BY 1",
-        [cutoff],
+        "::timestamptz <= %s ORDER BY 1 LIMIT %s",
+        [cutoff, AT_ONCE],
     ).fetchall()
     for (week,) in weeks:
         conn.execute(f"DROP TABLE {week}")

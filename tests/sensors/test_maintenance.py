@@ -3,8 +3,10 @@
 import threading
 from datetime import timedelta
 
+import pytest
+
 from sensors.maintenance import Chore, Maintenance
-from store import DatabaseUnavailable, Store
+from store import DatabaseUnavailable, RowRefused, Store, StoreError
 
 SOON = timedelta(0)
 NEVER_AGAIN = timedelta(days=1)
@@ -37,12 +39,15 @@ def test_chore_waits_for_its_turn(store: Store) -> None:
     assert seldom.left == 1
 
 
-def test_database_away_stops_neither_the_chore_nor_the_others(store: Store) -> None:
+@pytest.mark.parametrize("error", [DatabaseUnavailable, RowRefused])
+def test_what_the_store_raises_stops_neither_the_chore_nor_the_others(
+    store: Store, error: type[StoreError]
+) -> None:
     tried, other = _Counted(2), _Counted(2)
 
     def refused(store: Store) -> None:
         tried(store)
-        raise DatabaseUnavailable("away")
+        raise error("away")
 
     with Maintenance(store, [Chore("away", SOON, refused), Chore("o", SOON, other)]):
         assert tried.enough.wait(20)

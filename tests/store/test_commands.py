@@ -1,11 +1,15 @@
 """Reports of devices: kept once, newest state, what they confirm."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from store import Store, commands
-from tests.sensors.commands.conftest import Field
+from tests.sensors.commands.conftest import START, Field
+from tests.sensors.conftest import until
 
 
 @pytest.fixture
@@ -38,13 +42,55 @@ def test_the_newest_value_of_each_actuator_is_its_state(field: Field) -> None:
 
 
 def test_a_report_that_names_the_command_confirms_it(field: Field) -> None:
-    field.report({}, "c1", second=2)
+    field.report({"valve": "open"}, "c1", second=2)
     assert field.state() == "confirmed"
 
 
 def test_a_report_that_names_it_and_says_otherwise_does_not(field: Field) -> None:
     field.report({"valve": "closed"}, "c1", second=12)
     assert field.state() == "sent"
+
+
+def test_a_report_that_names_it_and_says_nothing_of_its_actuators_does_not(
+    field: Field,
+) -> None:
+    field.report({"battery": 2.5}, "c1")
+    assert field.state() == "sent"
+
+
+def test_one_id_for_two_devices_at_once_is_a_conflict(field: Field) -> None:
+    field.add("valve-2")
+    with ThreadPoolExecutor(1) as pool:
+        with field.store.connection() as first, first.transaction():
+            create(first, "valve-1")
+            second = pool.submit(field.order, "c2", device_id="valve-2")
+            until(partial(_waits, field.store))
+        with pytest.raises(commands.CommandConflict):
+            second.result()
+    with field.store.connection() as conn:
+        assert commands.get(conn, "c2").device_id == "valve-1"
+
+
+def create(conn: psycopg.Connection, device_id: str) -> None:
+    commands.create(
+        conn,
+        command_id="c2",
+        device_id=device_id,
+        desired={"valve": "open"},
+        valid_s=60,
+        forced=True,
+        by="Li",
+        at=START,
+    )
+
+
+def _waits(store: Store) -> bool:
+    with store.connection() as conn:
+        row = conn.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock'"
+        ).fetchone()
+    return row is not None
 
 
 def test_the_desired_state_after_sending_confirms(field: Field) -> None:

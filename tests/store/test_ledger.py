@@ -322,3 +322,18 @@ def test_clock_that_is_ahead_has_a_negative_skew(store: Store) -> None:
     fold(store)
     with store.connection() as conn:
         assert ledger.skew(conn, "probe") == timedelta(seconds=-70)
+
+
+def test_writers_of_long_ago_are_forgotten(store: Store) -> None:
+    old, new = uuid4(), uuid4()
+    record(store, entry(1), writer=old)
+    record(store, entry(1), writer=new)
+    with store.connection() as conn:
+        conn.execute(
+            "UPDATE ledger_writer SET recorded_at = %s WHERE writer_id = %s",
+            [NOON, old],
+        )
+        assert ledger.forget_writers(conn, before=NOON) == 0
+        assert ledger.forget_writers(conn, before=NOON + timedelta(seconds=1)) == 1
+        left = conn.execute("SELECT writer_id FROM ledger_writer").fetchall()
+    assert left == [(new,)]

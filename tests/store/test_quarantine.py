@@ -1,7 +1,7 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from store import Store
-from store.quarantine import Refused, add, newest
+from store.quarantine import Refused, add, newest, trim
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 NOON_US = 1_782_907_200_000_000
@@ -42,3 +42,35 @@ def test_long_payload_is_cut_and_said_to_be(store: Store) -> None:
         (kept,) = newest(conn, 1)
     assert kept.truncated
     assert len(kept.payload) == 65_536
+
+
+def trimmed(store: Store, *, messages: int = 9, octets: int = 999) -> list[str]:
+    """Keep four messages of 10 bytes, received at noon and 1, 2, 3 s after; trim."""
+    with store.connection() as conn:
+        add(
+            conn,
+            [
+                Refused(topic, b"0123456789", "bad", NOON_US + second * SECOND_US)
+                for second, topic in enumerate("abcd")
+            ],
+        )
+        # Received once more: no longer the oldest.
+        add(conn, [Refused("a", b"0123456789", "bad", NOON_US + 9 * SECOND_US)])
+        before = NOON + timedelta(seconds=2)
+        deleted = trim(conn, before=before, messages=messages, octets=octets)
+        left = [kept.topic for kept in newest(conn, 10)]
+    assert deleted == 4 - len(left)
+    return left
+
+
+def test_what_was_long_not_received_is_deleted(store: Store) -> None:
+    assert trimmed(store) == ["a", "d", "c"]
+
+
+def test_those_received_last_are_kept(store: Store) -> None:
+    assert trimmed(store, messages=2) == ["a", "d"]
+
+
+def test_so_many_bytes_are_kept(store: Store) -> None:
+    assert trimmed(store, octets=29) == ["a", "d"]
+    assert trimmed(store, octets=30) == ["a", "d", "c"]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from sensors.alerts import Rule, to_json
@@ -11,6 +13,7 @@ from store.devices import Device, StreamSpec
 from tests.sensors.alerts.cases import MINUTE
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
+WRITER = UUID(int=1)
 START_US = round(START.timestamp() * 1_000_000)
 
 
@@ -74,6 +77,15 @@ class Farm:
                     " VALUES (%s, %s + %s * interval '1 minute', %s, %s, now())",
                     [stream, START, minute, value, flag],
                 )
+            self.commit(conn)
+
+    def commit(self, conn: psycopg.Connection) -> None:
+        """Say that a writer stored something, as the ingest does."""
+        conn.execute(
+            "INSERT INTO ledger_writer (writer_id, batch_id) VALUES (%s, %s)"
+            " ON CONFLICT (writer_id) DO UPDATE SET batch_id = excluded.batch_id",
+            [WRITER, uuid4()],
+        )
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -21,9 +23,9 @@ from sensors.alerts import (
 )
 from sensors.alerts.recording import at_time
 from sensors.alerts.service import AlertService
-from store import Store, alerts, rules
+from store import Store, alerts, devices, rules
 from store.alerts import Alert
-from tests.sensors.alerts.conftest import Farm
+from tests.sensors.alerts.conftest import START, Farm
 from tests.sensors.conftest import until
 
 HOT = Threshold("above", 30, clear=28, critical=40)
@@ -328,6 +330,98 @@ def test_a_process_that_remembers_an_old_turn_reads_the_states_anew(farm: Farm) 
     turn(farm, 3, by=first)
     turn(farm, 3, by=second)
     assert [a.cleared_at is None for a in found(farm)] == [False]
+
+
+def test_while_nobody_stores_anything_no_stream_is_read(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm.put(ruled(HOT))
+    farm.put(ruled(Silence(1800), Scope(kind="weather-station"), name="silent"))
+    farm.write("station-1", [(0, 20)])
+    by, reads = service(farm), counted(monkeypatch)
+    turn(farm, 1, by=by)
+    assert len(reads) == 1
+    reads.clear()
+    for minute in range(2, 30):
+        turn(farm, minute, by=by)
+    assert reads == []
+    # The clock goes on all the same.
+    turn(farm, 31, by=by)
+    assert [a.kind for a in found(farm)] == ["silence"]
+    assert reads == []
+    farm.write("station-1", [(32, 31)])
+    turn(farm, 33, by=by)
+    assert {a.kind for a in found(farm)} == {"silence", "threshold"}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets an entry whenever the streams are read."""
+    reads: list[int] = []
+    read = alerts.new_readings
+
+    def counting(*arguments: Any, **named: Any) -> list[Any]:
+        rows = read(*arguments, **named)
+        reads.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(alerts, "new_readings", counting)
+    return reads
+
+
+def test_what_was_written_past_the_ingest_is_found_a_little_later(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm.put(ruled(HOT))
+    by = service(farm)
+    turn(farm, 0, by=by)
+    monkeypatch.setattr(farm, "commit", lambda conn: None)
+    farm.write("station-1", [(1, 31)])
+    turn(farm, 2, by=by)
+    assert found(farm) == []
+    monkeypatch.setattr("sensors.alerts.service.LOOK_S", 0)
+    turn(farm, 3, by=by)
+    assert len(found(farm)) == 1
+
+
+def test_a_device_that_is_added_later_is_ruled_at_once(farm: Farm) -> None:
+    farm.put(ruled(HOT))
+    by = service(farm)
+    turn(farm, 0, by=by)
+    farm.add("station-2")
+    farm.write("station-2", [(1, 31)])
+    turn(farm, 2, by=by)
+    assert [a.device_id for a in found(farm)] == ["station-2"]
+
+
+def test_the_alert_of_a_device_that_moved_is_cleared_and_opens_at_the_new_place(
+    farm: Farm,
+) -> None:
+    farm.put(ruled(HOT))
+    farm.write("station-1", [(1, 31)])
+    turn(farm, 2)
+    with farm.store.connection() as conn:
+        devices.move(
+            conn, "station-1", thing="yard", since=START + timedelta(minutes=3)
+        )
+    turn(farm, 4)
+    assert [a.cleared_because for a in found(farm)] == ["rule changed"]
+    with farm.store.connection() as conn:
+        (moved,) = (s for s in rules.streams(conn) if s.quantity == "air_temperature")
+    assert moved.thing == "yard"
+
+
+def test_a_move_to_come_changes_nothing_yet(farm: Farm) -> None:
+    with farm.store.connection() as conn:
+        conn.execute("UPDATE stream SET since = now() - interval '1 day'")
+        for day in (3, 2):
+            conn.execute(
+                "INSERT INTO stream (device_id, quantity, unit, thing, since)"
+                " VALUES ('station-1', 'air_temperature', 'Cel', 'yard',"
+                " now() + %s * interval '1 day')",
+                [day],
+            )
+        things = {s.quantity: s.thing for s in rules.streams(conn)}
+    assert things["air_temperature"] == "at-station-1"
 
 
 def test_the_thread_evaluates_by_itself_and_stops(farm: Farm) -> None:

@@ -2,8 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from sensors.commands import Sent
-from tests.sensors.commands.conftest import Field
+from sensors.commands import Dispatcher, Sent
+from tests.sensors.commands.conftest import Courier, Field
 from tests.sensors.conftest import until
 
 
@@ -37,6 +37,17 @@ def test_it_waits_for_a_device_that_is_away(field: Field) -> None:
     field.dispatch(10)
     assert len(field.courier.messages) == 1
     assert field.told() == [("queued", "Li"), ("sent", "dispatcher")]
+
+
+def test_a_dispatcher_without_the_device_leaves_the_command_to_another(
+    field: Field,
+) -> None:
+    elsewhere = Dispatcher(field.store, [Courier()], away=10, clock=field.now)
+    field.courier.here.add("valve-1")
+    field.order()
+    elsewhere.dispatch()
+    field.dispatch(1)
+    assert len(field.courier.messages) == 1
 
 
 def test_it_goes_out_as_soon_as_its_device_subscribes(field: Field) -> None:
@@ -116,9 +127,6 @@ def test_many_dispatchers_send_a_command_once(field: Field) -> None:
 
 
 def test_the_couriers_are_asked_in_their_order(field: Field) -> None:
-    from sensors.commands import Dispatcher
-    from tests.sensors.commands.conftest import Courier
-
     second = Courier()
     second.here.add("valve-1")
     field.order()
