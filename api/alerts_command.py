@@ -136,7 +136,9 @@ def alerts_list(
         int | None,
         typer.Option(help="The alerts that this one stands for · 汇总警报的明细"),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest so many · 条数")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Newest so many · 条数")
+    ] = 50,
     data: Data = None,
 ) -> None:
     """List alerts that are open or that nobody acknowledged · 列出警报."""
@@ -321,7 +323,9 @@ def commands_send(
 @commands_app.command("list")
 def commands_list(
     device: Annotated[str | None, typer.Option(help="Only of this one · 设备")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest so many · 条数")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Newest so many · 条数")
+    ] = 20,
     data: Data = None,
 ) -> None:
     """List commands, the last one first · 列出命令."""
@@ -396,11 +400,17 @@ def _connected(data: Path | None) -> "Iterator[psycopg.Connection]":
     from store import open_store
 
     settings = command_settings(data)
-    with (
-        open_store(data=settings.data, url=settings.url) as store,
-        store.connection() as conn,
-    ):
-        yield conn
+    try:
+        with (
+            open_store(data=settings.data, url=settings.url) as store,
+            store.connection() as conn,
+        ):
+            yield conn
+    except UnicodeEncodeError:
+        raise typer.BadParameter(
+            "an argument is not UTF-8: set the terminal to UTF-8"
+            " · 参数不是 UTF-8 文本，请将终端编码设为 UTF-8"
+        ) from None
 
 
 def _time(at: datetime | None) -> str:

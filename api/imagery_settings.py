@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.errors import SettingInvalid
-
-__all__ = ["ImagerySettings", "read_imagery_settings"]
+__all__ = ["ImagerySettings"]
 
 
 class ImagerySettings(BaseSettings):
@@ -32,21 +30,3 @@ class ImagerySettings(BaseSettings):
 
     sentinel_hub_token_url: str | None = None
     """Where its tokens come from, instead of the deployment's own address."""
-
-
-def read_imagery_settings() -> ImagerySettings:
-    """Read the settings of the environment.
-
-    Raises
-    ------
-    SettingInvalid
-        One of them cannot be used; the message names it, not its value.
-    """
-    try:
-        return ImagerySettings()
-    except ValidationError as exc:
-        faults = "; ".join(
-            f"HEITU_{str(fault['loc'][0]).upper()}: {fault['msg']}"
-            for fault in exc.errors(include_input=False)
-        )
-        raise SettingInvalid(f"{faults} · 环境变量设置无效") from None

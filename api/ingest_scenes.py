@@ -22,7 +22,7 @@ from api.options import (
     the_place,
 )
 from api.progress import Stages
-from api.settings import Settings, command_settings
+from api.settings import Settings, command_settings, from_environment
 
 if TYPE_CHECKING:
     from api.place import Place
@@ -84,7 +84,7 @@ def scenes(
 
     Run again to go on; what is there is not fetched twice.
     """
-    from api.imagery_settings import read_imagery_settings
+    from api.imagery_settings import ImagerySettings
     from api.sources import source_named
     from ingest.http import Web
 
@@ -92,7 +92,7 @@ def scenes(
     place = the_place(county, bbox, field)
     opened = source_named(
         source,
-        read_imagery_settings(),
+        from_environment(ImagerySettings),
         url=url,
         collection=collection,
         web=Web(stop=stop),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.sensing import open_listening
-from api.sensor_settings import read_sensor_settings
-from api.settings import Settings
+from api.sensor_settings import SensorSettings
+from api.settings import Settings, from_environment
 from ingest.archive import Archive
 from ingest.boundaries import jilin_counties
 from sensors.endpoint import Endpoint
@@ -47,7 +47,7 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
         stack.enter_context(lock_folder(settings.data))
         store = stack.enter_context(open_store(data=settings.data, url=settings.url))
         endpoint, writer = stack.enter_context(
-            open_listening(store, settings, read_sensor_settings())
+            open_listening(store, settings, from_environment(SensorSettings))
         )
         archive = Archive(settings.archive)
         yield Platform(

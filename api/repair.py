@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from api.errors import ApiError
-from api.imagery_settings import read_imagery_settings
+from api.imagery_settings import ImagerySettings
 from api.progress import Stages
-from api.settings import Settings
+from api.settings import Settings, from_environment
 from api.sources import source_named
 from ingest.archive import Archive
 from ingest.folders import FOLDER, AnyFolder
@@ -22,7 +22,7 @@ def fetch_again(
     archive: Archive, faults: Iterable[Fault], settings: Settings, stages: Stages
 ) -> tuple[Failure, ...]:
     """Repair what can be repaired; return what cannot, and why."""
-    credentials = read_imagery_settings()
+    credentials = from_environment(ImagerySettings)
 
     def opened(name: str, collection: str) -> Fetcher:
         if name == FOLDER:

@@ -1,5 +1,6 @@
 """The sensors room put together: a way in, the writer, and what watches over both."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,13 +24,23 @@ from sensors.notify import (
 )
 from sensors.subscriber import Subscriber
 from sensors.writer import Writer
-from store import Store, ledger, series
+from store import Store, ledger, quarantine, series
 
-__all__ = ["open_listening", "open_subscribing"]
+__all__ = ["mqtt_lines", "open_listening", "open_subscribing"]
+
+logger = logging.getLogger(__name__)
 
 LEDGER_EVERY = timedelta(seconds=10)
 ROLLUP_EVERY = timedelta(minutes=1)
 SERIES_EVERY = timedelta(hours=1)
+QUARANTINE_EVERY = timedelta(minutes=10)
+# Of the messages that nobody could read are kept: those of so long, so many, so many
+# bytes. A device that sends nonsense must not fill the disk.
+QUARANTINE_AGE = timedelta(days=90)
+QUARANTINE_MESSAGES = 1_000_000
+QUARANTINE_OCTETS = 1 << 30
+# No COMMIT stays in doubt for so long.
+WRITER_AGE = timedelta(days=30)
 # Weeks made before they begin.
 AHEAD = timedelta(days=14)
 MEGABYTE = 1_000_000
@@ -46,8 +57,11 @@ def open_listening(
     sensors.SensorsError
         It cannot listen there, or its certificate cannot be used.
     """
+    # The start and the stop of a door close the sessions under its name: those of a
+    # second process on the same database are none of its business.
+    door = f"{settings.host}:{settings.mqtt_port}"
     # Left in reverse order: first the door, then what it hands messages to.
-    with Writer(store) as writer, StorePresence(store) as presence:
+    with Writer(store) as writer, StorePresence(store, listener=door) as presence:
         endpoint = Endpoint(
             writer,
             StoreAuthenticator(store),
@@ -137,6 +151,7 @@ def _chores(sensor_settings: SensorSettings) -> list[Chore]:
     return [
         Chore("ledger", LEDGER_EVERY, _fold),
         Chore("hourly values", ROLLUP_EVERY, _refresh),
+        Chore("quarantine", QUARANTINE_EVERY, _forget),
         Chore("weeks", SERIES_EVERY, lambda store: _tend(store, keep=keep, old=old)),
     ]
 
@@ -150,6 +165,25 @@ def _fold(store: Store) -> None:
 def _refresh(store: Store) -> None:
     with store.connection() as conn:
         series.refresh(conn)
+
+
+def _forget(store: Store) -> None:
+    now = datetime.now(UTC)
+    with store.connection() as conn:
+        ledger.forget_writers(conn, before=now - WRITER_AGE)
+        dropped = quarantine.trim(
+            conn,
+            before=now - QUARANTINE_AGE,
+            messages=QUARANTINE_MESSAGES,
+            octets=QUARANTINE_OCTETS,
+        )
+    if dropped:
+        logger.warning(
+            "quarantine: %d old messages dropped, to keep at most %d days, %d messages"
+            " and %d MiB · 隔离区已满，删除了 %d 条旧消息",
+            *(dropped, QUARANTINE_AGE.days, QUARANTINE_MESSAGES),
+            *(QUARANTINE_OCTETS >> 20, dropped),
+        )
 
 
 def _tend(store: Store, *, keep: timedelta | None, old: timedelta) -> None:
@@ -177,9 +211,22 @@ def _tls(sensor_settings: SensorSettings) -> Tls | None:
         sensor_settings.mqtt_tls_certificate,
         sensor_settings.mqtt_tls_key,
     )
-    if certificate is None or key is None:
+    if certificate is None and key is None:
         return None
+    if certificate is None or key is None:
+        raise SettingInvalid(
+            "HEITU_MQTT_TLS_CERTIFICATE and HEITU_MQTT_TLS_KEY belong together: set"
+            " both or none · TLS 证书与私钥必须同时设置"
+        )
     return Tls(certificate, key, sensor_settings.mqtt_tls_client_ca)
+
+
+def mqtt_lines(host: str, endpoint: Endpoint) -> list[str]:
+    """Say where devices connect, for the terminal."""
+    lines = [f"设备 MQTT   {host}:{endpoint.port}"]
+    if endpoint.tls_port:
+        lines.append(f"加密 TLS    {host}:{endpoint.tls_port}")
+    return lines
 
 
 def _secret(file: Path) -> str:

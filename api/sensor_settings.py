@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.errors import SettingInvalid
-
-__all__ = ["SensorSettings", "read_sensor_settings"]
+__all__ = ["SensorSettings"]
 
 
 class SensorSettings(BaseSettings):
@@ -78,21 +76,3 @@ class SensorSettings(BaseSettings):
 
     smtp_sender: str | None = None
     """Address that alerts are sent from."""
-
-
-def read_sensor_settings() -> SensorSettings:
-    """Read the settings of the environment.
-
-    Raises
-    ------
-    SettingInvalid
-        One of them cannot be used; the message names it, not its value.
-    """
-    try:
-        return SensorSettings()
-    except ValidationError as exc:
-        faults = "; ".join(
-            f"HEITU_{str(fault['loc'][0]).upper()}: {fault['msg']}"
-            for fault in exc.errors(include_input=False)
-        )
-        raise SettingInvalid(f"{faults} · 环境变量设置无效") from None

@@ -8,9 +8,11 @@ from rich.console import Console
 from api.app import create_app
 from api.device_schemas import MqttAddress
 from api.platform import Platform, load_counties, open_platform
+from api.sensing import mqtt_lines
 from api.server import bind, serving
 from api.settings import Settings
 from api.waiting import until_stopped
+from sensors.errors import IngestStalled
 
 __all__ = ["platform_app", "serve_folder", "wait_until_stopped"]
 
@@ -28,7 +30,12 @@ def serve_folder(settings: Settings, console: Console) -> None:
         # Without its counties a folder of real data alone would show nothing.
         load_counties(platform.store)
         with serving(platform_app(platform, settings), sock) as address:
-            wait_until_stopped(platform, address, console)
+            if not wait_until_stopped(platform, address, console):
+                raise IngestStalled(
+                    "a fault of its own stopped the ingest, see above: start the"
+                    " platform again; what was not acknowledged is sent again"
+                    " · 因内部故障停止接收，请重新启动；未确认的消息会重发"
+                )
 
 
 def platform_app(platform: Platform, settings: Settings) -> FastAPI:
@@ -46,13 +53,17 @@ def platform_app(platform: Platform, settings: Settings) -> FastAPI:
 
 
 def _takes_messages(platform: Platform) -> bool:
-    return platform.endpoint.running and platform.writer.running
+    return platform.endpoint.running and platform.writer.storing
 
 
-def wait_until_stopped(platform: Platform, address: str, console: Console) -> None:
-    """Print where everything is and wait for Ctrl-C or SIGTERM."""
-    until_stopped(
+def wait_until_stopped(platform: Platform, address: str, console: Console) -> bool:
+    """Print where everything is and wait for Ctrl-C or SIGTERM.
+
+    False when the ingest died instead.
+    """
+    return until_stopped(
         console,
         f"网页 Page   [bold]{address}[/]",
-        f"设备 MQTT   {platform.host}:{platform.endpoint.port}",
+        *mqtt_lines(platform.host, platform.endpoint),
+        alive=lambda: platform.endpoint.running and platform.writer.running,
     )

@@ -1,7 +1,7 @@
 """Settings of one platform: where its data lies and which doors it opens."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError
@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.errors import SettingInvalid
 
-__all__ = ["Settings", "command_settings", "read_settings"]
+Kind = TypeVar("Kind", bound=BaseSettings)
+
+__all__ = ["Settings", "command_settings", "from_environment"]
 
 
 class Settings(BaseSettings):
@@ -75,16 +77,16 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value() if self.database_url else None
 
 
-def read_settings() -> Settings:
-    """Read the settings of the environment.
+def from_environment(kind: type[Kind]) -> Kind:
+    """Read settings of a kind from the environment.
 
     Raises
     ------
     SettingInvalid
-        One of them cannot be used; the message names it.
+        One of them cannot be used; the message names it, not its value.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as exc:
         faults = "; ".join(
             f"HEITU_{str(fault['loc'][0]).upper()}: {fault['msg']}"
@@ -101,9 +103,9 @@ def command_settings(
     Raises
     ------
     SettingInvalid
-        As `read_settings`.
+        As `from_environment`.
     """
-    settings = read_settings()
+    settings = from_environment(Settings)
     given = {"data": data or settings.data, "port": port, "mqtt_port": mqtt_port}
     update: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     update["data"] = update["data"].expanduser().resolve()

@@ -33,7 +33,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 # The database is away or busy: the same may succeed later.
-TRANSIENT = (DatabaseUnavailable, psycopg.InterfaceError)
+TRANSIENT = (DatabaseUnavailable, psycopg.Error)
 # As many as can be valid at once.
 CHECKS = 2
 # A transaction that took longer to commit would end a session late, if ever.

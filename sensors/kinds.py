@@ -227,7 +227,7 @@ DEVICE_KINDS: Mapping[str, DeviceKind] = MappingProxyType(
                 "activity-collar",
                 "发情监测项圈",
                 "Activity collar",
-                "activity activity_change rumination eating battery",
+                "activity activity_change motion_index rumination eating battery",
                 _LINK,
             ),
             _kind(

@@ -26,6 +26,13 @@ POOL_SIZE = 8
 # The pool doubles its pauses between attempts to connect. After this time it begins
 # anew, so that a server that comes back late is still found within seconds.
 RECONNECT_SECONDS = 5
+# A network that is cut without a word would else hold a query for two hours.
+PATIENCE = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 class Store:
@@ -38,6 +45,7 @@ class Store:
         self._source = source
         self._pool = ConnectionPool(
             source if isinstance(source, str) else source.ensure_running,
+            kwargs=PATIENCE,
             min_size=1,
             max_size=POOL_SIZE,
             configure=_in_utc,

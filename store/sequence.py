@@ -32,7 +32,8 @@ class Sequence:
     missing
         Half-open ranges ``[start, stop)`` between `first` and `top`, ascending.
     lost
-        Numbers that were missing before the last start, or no longer remembered.
+        Numbers that were missing before the last start, or no longer remembered: at
+        most so many are, as one that comes after that is not taken off.
     restarts
         How often the device began to count anew.
     """

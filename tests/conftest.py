@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ settings.register_profile("heitu", deadline=None)
 settings.load_profile("heitu")
 
 _numbers = itertools.count(1)
+
+# Parallel test processes are deaf to Ctrl-C, and so would be the programs they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

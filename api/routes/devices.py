@@ -26,8 +26,9 @@ __all__ = ["DeviceId", "router"]
 
 router = APIRouter(tags=["devices"], responses=PROBLEM_RESPONSES)
 
-# A day before the year 1 cannot be told.
-EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+# No reading is outside of these; near the years 1 and 9999 hours cannot be told.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 DEFAULT_PERIOD = timedelta(hours=24)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Hours of a year, days of a lifetime.
@@ -368,7 +369,11 @@ def _period(
             f"from {start.isoformat()} is after to {end.isoformat()}"
             f" · 起始时间晚于结束时间"
         )
-    return start, end
+    return _within(start), _within(end)
+
+
+def _within(time: datetime) -> datetime:
+    return min(max(time, EARLIEST), LATEST)
 
 
 def _buckets(

@@ -20,7 +20,7 @@ from sensors.edge.credentials import (
 from sensors.edge.errors import ClockUnset
 from sensors.edge.inbox import Inbox
 from sensors.edge.local_rules import Happening, LocalRules, Step
-from sensors.edge.queue import Queue
+from sensors.edge.queue import Queue, QueueFull
 from sensors.edge.rewriting import iso, state_message
 from sensors.edge.upstream import SHORTEST_PAUSE_S, Line
 from sensors.endpoint import Endpoint, Tls
@@ -88,7 +88,10 @@ class Edge(Running):
         self._password = read_password(config.upstream.password_file)
         self._hashes = read_credentials(config.local.credentials)
         self._acted: set[tuple[str, str]] = set()
-        self._resumed: list[Happening] = []
+        # Whether the actions of open alerts are to be repeated after a start.
+        self._resumed = True
+        self._acting = threading.Lock()
+        self._over: list[Happening] = []
         self._stopped = threading.Event()
         self._reported = 0.0
         self._keeper = threading.Thread(target=self._keep, name="edge-keeper")
@@ -179,7 +182,9 @@ class Edge(Running):
             streams=self._queue.streams(),
             states=self._queue.rule_states(),
         )
-        self._resumed = rules.open_alerts()
+        self._acted = self._queue.acted()
+        self._rules = rules
+        self._over = rules.over(self._acted)
         self._inbox = Inbox(
             self._queue,
             rules,
@@ -224,22 +229,22 @@ class Edge(Running):
 
     def _act(self, step: Step) -> None:
         """Do what the rules want done; called when their states are on the disk."""
-        for happening in step.happenings:
-            self._do(happening)
+        with self._acting:
+            for happening in step.happenings:
+                self._do(happening)
 
     def _do(self, happening: Happening) -> None:
         action, change = happening.action, happening.event.change
         if action is None or change not in (Change.OPENED, Change.CLEARED):
             return
-        key = (happening.rule.name, happening.target.key)
+        key = _key(happening)
         # What was begun here is ended here, even when the line is back.
         begun = change is Change.CLEARED and key in self._acted
         if not (begun or self._alone or action.when == "always"):
             return
+        # Noted first: what is ended without need is better than what is never ended.
         if change is Change.OPENED:
-            self._acted.add(key)
-        else:
-            self._acted.discard(key)
+            self._note_acted(key, begun=True)
         wanted = action.opened if change is Change.OPENED else action.cleared
         if wanted:
             name = f"edge-{happening.rule.name}-{change}-{happening.event.at_us}"
@@ -251,25 +256,46 @@ class Edge(Running):
             )
             topic = command_topic(self._config.farm, action.device)
             self._commands.pass_on(topic, payload)
+        if change is Change.CLEARED:
+            self._note_acted(key, begun=False)
+
+    def _note_acted(self, key: tuple[str, str], *, begun: bool) -> None:
+        if begun:
+            self._acted.add(key)
+        else:
+            self._acted.discard(key)
+        try:
+            self._queue.note_acted(key, begun=begun)
+        except QueueFull as error:
+            # The action itself is worth more than that a restart knows of it.
+            logger.error("action of rule %s not noted: %s", key[0], error)
 
     def _keep(self) -> None:
         while not self._stopped.wait(LOOK_S):
-            self._resume()
+            self._catch_up()
             self._write_status()
             if time.monotonic() - self._reported >= REPORT_S:
                 self._report()
 
-    def _resume(self) -> None:
-        """Repeat the actions of alerts that were open when the agent was started.
+    def _catch_up(self) -> None:
+        """Do what was left undone.
 
-        It may have been killed between writing an alert down and acting on it.
+        An alert may have opened before the line had been gone for long enough. And the
+        agent may have been killed between writing an alert down and acting on it, or
+        between noting its end and ending the action.
         """
-        if self._line.connected:
-            self._resumed = []
-        elif self._alone:
-            resumed, self._resumed = self._resumed, []
-            for happening in resumed:
+        with self._acting:
+            over, self._over = self._over, []
+            for happening in over:
                 self._do(happening)
+            if self._line.connected:
+                self._resumed = False
+            if not self._alone:
+                return
+            for happening in self._rules.open_alerts():
+                if self._resumed or _key(happening) not in self._acted:
+                    self._do(happening)
+            self._resumed = False
 
     def _report(self) -> None:
         """Tell the platform what waits and what was lost."""
@@ -298,6 +324,10 @@ class Edge(Running):
         except OSError as error:
             # A full disk is said by the inbox; this file is for people only.
             logger.debug("no status written: %s", error)
+
+
+def _key(happening: Happening) -> tuple[str, str]:
+    return happening.rule.name, happening.target.key
 
 
 def read_status(folder: Path) -> Status | None:

@@ -6,7 +6,7 @@ states.
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -101,6 +101,22 @@ class LocalRules:
             if (state := self._states.get((local.rule.name, target.key)))
             and state.opened_us is not None
             and state.severity is not None
+        ]
+
+    def over(self, acted: Collection[Key]) -> list[Happening]:
+        """Return those of `acted` whose alert is not open, as if it cleared now."""
+        return [
+            Happening(
+                local.rule,
+                target,
+                Event(Change.CLEARED, state.clock_us or 0, local.rule.severity, None),
+                local.action,
+            )
+            for local, found in zip(self._rules, self._targets, strict=True)
+            for target in found
+            if (local.rule.name, target.key) in acted
+            and (state := self._states.get((local.rule.name, target.key), State()))
+            and state.opened_us is None
         ]
 
     def step(self, uplinks: Sequence[Uplink], now_us: int, *, tick: bool) -> Step:

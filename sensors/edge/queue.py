@@ -76,6 +76,11 @@ CREATE TABLE IF NOT EXISTS rule_state (
     state TEXT NOT NULL,
     PRIMARY KEY (rule, target)
 );
+CREATE TABLE IF NOT EXISTS acted (
+    rule TEXT NOT NULL,
+    target TEXT NOT NULL,
+    PRIMARY KEY (rule, target)
+);
 """
 
 
@@ -257,6 +262,28 @@ class Queue:
         with self._lock:
             rows = self._db.execute("SELECT rule, target, state FROM rule_state")
             return {(rule, target): state for rule, target, state in rows}
+
+    def acted(self) -> set[tuple[str, str]]:
+        """Return each (rule, target) whose action was begun and not ended yet."""
+        with self._lock:
+            return set(self._db.execute("SELECT rule, target FROM acted"))
+
+    def note_acted(self, key: tuple[str, str], *, begun: bool) -> None:
+        """Note that the action of a (rule, target) begins, or that it has ended.
+
+        Raises
+        ------
+        QueueFull
+            The disk does not answer; nothing was noted.
+        """
+
+        def note() -> dict[str, int]:
+            self._db.execute("DELETE FROM acted WHERE (rule, target) = (?, ?)", key)
+            if begun:
+                self._db.execute("INSERT INTO acted VALUES (?, ?)", key)
+            return {}
+
+        self._free(note)
 
     def _write(self, entry: Entry) -> None:
         if self.full:

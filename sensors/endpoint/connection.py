@@ -201,8 +201,9 @@ class Connection(Paced):
     def _refuse(self, event: Publish, principal: Principal) -> None:
         """Refuse a message on a topic that is not the device's own."""
         self._service.counts.publishes_refused += 1
-        logger.info(
-            "device %s may not publish on %r", principal.device_id, event.topic[:200]
+        self._service.tell(
+            self,
+            f"device {principal.device_id} may not publish on {event.topic[:200]!r}",
         )
         if self._mqtt.version == 4:
             # 3.1.1 has no word for it, and a PUBACK would be a lie.
@@ -279,7 +280,7 @@ class Connection(Paced):
 
     def _fail(self, event: Failed) -> None:
         self._service.counts.protocol_errors += 1
-        logger.info("%s: %s", self, event.message)
+        self._service.tell(self, f"{self}: {event.message}")
         self._write(self._mqtt.farewell(event.reason, event.message))
         self._leave(f"protocol: {event.message}", will=True)
 
@@ -312,10 +313,10 @@ class Connection(Paced):
         if connect is None:
             return
         if connect.will is not None and not may_publish(connect.will.topic, principal):
-            logger.info(
-                "device %s may not leave a will on %r",
-                principal.device_id,
-                connect.will.topic[:200],
+            self._service.tell(
+                self,
+                f"device {principal.device_id} may not leave a will on"
+                f" {connect.will.topic[:200]!r}",
             )
             self.refuse_login(ReasonCode.NOT_AUTHORIZED)
             return

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 # Seconds between two looks at every connection.
 TICK = 1.0
+# Seconds in which a client's faults are told once, and clients remembered for it: they
+# must not fill the disk with log lines.
+TELL_SECONDS = 60.0
+MOST_TOLD = 10_000
 # Seconds that closing connections have when the endpoint stops.
 FAREWELL_SECONDS = 2.0
 
@@ -110,17 +114,19 @@ class Service:
         )
         self._allowances: dict[str, Allowance] = {}
         self._crowded = False
+        self._told: dict[str, float] = {}
         self._empty: asyncio.Event | None = None
 
     def watch(self) -> None:
         """Look at every connection, now and once every tick from now on."""
         self.now = now = self.loop.time()
+        # First: whatever goes wrong below, there will be another look.
+        self.loop.call_later(self.tick, self.watch)
         for connection in tuple(self.connections):
             connection.check(now)
         for connection in tuple(self.throttled):
             if connection.may_send_again(now):
                 self.throttled.discard(connection)
-        self.loop.call_later(self.tick, self.watch)
 
     # -- Called by the connections
 
@@ -186,8 +192,27 @@ class Service:
             return
         if answer is not None:
             self._lockout.failed(who, now=self.now)
-            logger.info("login refused: %s (%r from %s)", answer.value, *who)
+            name, address = who
+            self.tell(
+                connection,
+                f"login refused: {answer.value} ({name[:80]!r} from {address})",
+            )
         connection.refuse_login(_REASONS[answer])
+
+    def tell(self, connection: Connection, fault: str) -> None:
+        """Log what a client did wrong: a warning now and then, for each device.
+
+        Strangers of one address count as one.
+        """
+        who = connection.principal.device_id or network_of(connection.address)
+        if self.now < self._told.get(who, self.now):
+            logger.info("%s", fault)
+            return
+        logger.warning("%s", fault)
+        self._told.pop(who, None)
+        self._told[who] = self.now + TELL_SECONDS
+        if len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     def _allowance(self, principal: Principal) -> Allowance | None:
         """Return that of the device, which outlives its connections."""

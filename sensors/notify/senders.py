@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import requests
 from pydantic import SecretStr
+from urllib3.exceptions import HTTPError
 
 from sensors.commands.dispatcher import Courier
 from sensors.notify.errors import NotificationFailed
@@ -87,7 +88,8 @@ class WebhookSender:
                 stream=True,
             ) as response:
                 status = response.status_code
-        except (requests.RequestException, UnicodeError) as error:
+        # Of a host that cannot be, requests lets some of urllib3's errors through.
+        except (requests.RequestException, HTTPError, UnicodeError) as error:
             # Its text holds the URL, whose path may be a key.
             raise NotificationFailed(
                 f"no answer from the webhook ({type(error).__name__})"

@@ -8,7 +8,7 @@ import numpy as np
 from sensors.delivery import Delivery
 from sensors.errors import PayloadInvalid
 from sensors.formats import decode
-from sensors.uplink import Uplink
+from sensors.uplink import Measurement, Uplink
 from sensors.writer.chunk import Chunk, Stated
 from sensors.writer.registry import Known, Registry
 from store.ledger import NO_SEQ, NO_TIME, UNKNOWN_DEVICE
@@ -18,6 +18,9 @@ __all__ = ["NOT_EVALUATED", "judge"]
 
 # QARTOD flag of a reading that no quality test has seen yet.
 NOT_EVALUATED: Final = 2
+# Topics of LoRaWAN network servers. What their decoders add to the readings (modes,
+# checksums, settings) is none of the device's making, and no reason to refuse these.
+_DECODED: Final = ("application/", "v3/")
 
 
 def judge(registry: Registry, deliveries: Sequence[Delivery]) -> Chunk:
@@ -43,6 +46,7 @@ def judge(registry: Registry, deliveries: Sequence[Delivery]) -> Chunk:
         columns = _Columns(deliveries, registry.known, stale=registry.stale)
     elif columns.aged:
         registry.read(columns.aged)
+    registry.tell_left_out(columns.left_out)
     return columns.chunk()
 
 
@@ -50,7 +54,8 @@ class _Columns:
     """Lists that grow message by message; the innermost loop of the ingest.
 
     ``strange`` are devices that are not known, or that a message did not fit; ``aged``
-    are those read before `stale`.
+    are those read before `stale`. ``left_out`` are pairs of a device and a name that a
+    network server decoded and the device does not have.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class _Columns:
         self._values: list[float] = []
         self.strange: set[str] = set()
         self.aged: set[str] = set()
+        self.left_out: set[tuple[str, str]] = set()
         for index, delivery in enumerate(deliveries):
             self._add(index, delivery)
 
@@ -92,12 +98,13 @@ class _Columns:
                 publisher=delivery.device_id,
             )
             for uplink in uplinks:
-                self._take(index, uplink, delivery.farm)
+                self._take(index, uplink, delivery)
         except PayloadInvalid as error:
             self._cut(entries, rows)
             self._refuse(index, error, uplinks)
 
-    def _take(self, index: int, uplink: Uplink, farm: str | None) -> None:
+    def _take(self, index: int, uplink: Uplink, delivery: Delivery) -> None:
+        farm = delivery.farm
         known = self._known.get(uplink.device_id)
         if known is None:
             raise PayloadInvalid(
@@ -113,8 +120,11 @@ class _Columns:
             self.aged.add(uplink.device_id)
         routes = known.routes
         streams, times, values = self._streams, self._times, self._values
-        newest = NO_TIME
-        for name, unit, time_us, value in uplink.measurements:
+        newest, rows = NO_TIME, len(streams)
+        measurements = uplink.measurements
+        if delivery.topic.startswith(_DECODED):
+            measurements = self._had(known, uplink)
+        for name, unit, time_us, value in measurements:
             route = routes.get(name if unit is None else (name, unit))
             stream_id, convert = route or known.route(name, unit)
             if convert is not None:
@@ -130,8 +140,22 @@ class _Columns:
                 Stated(len(self._message), known.device.device_id, uplink.report)
             )
         self._enter(index, known.number, uplink.seq, newest)
-        self._rows.append(len(uplink.measurements))
+        self._rows.append(len(streams) - rows)
         self._correction.append(uplink.correction)
+
+    def _had(self, known: Known, uplink: Uplink) -> Sequence[Measurement]:
+        """Return the measurements that the device has, or all where it has none."""
+        found = [m for m in uplink.measurements if known.has(m.name)]
+        if not found or len(found) == len(uplink.measurements):
+            return uplink.measurements
+        # Looked up again: a stream may have been added since.
+        self.strange.add(uplink.device_id)
+        self.left_out.update(
+            (known.device.device_id, m.name)
+            for m in uplink.measurements
+            if not known.has(m.name)
+        )
+        return found
 
     def _enter(self, index: int, device: int, seq: int | None, time_us: int) -> None:
         self._message.append(index)

@@ -7,12 +7,13 @@ runs is known. Names that no device has are not remembered: a flood of them cost
 query a batch and no memory.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from sensors.errors import PayloadInvalid, UnitUnknown
@@ -23,11 +24,15 @@ from store.devices import Registered, Stream
 
 __all__ = ["REFRESH_SECONDS", "Known", "Profile", "Registry", "Route"]
 
+logger = logging.getLogger(__name__)
+
 REFRESH_SECONDS: Final = 10.0
 # Devices remembered at most; about 3 KiB each.
 MOST_DEVICES: Final = 100_000
 # Spellings of name and unit remembered of one device.
 MOST_ROUTES: Final = 1_000
+# Names left out that the log has told of.
+MOST_TOLD: Final = 10_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -97,6 +102,10 @@ class Known:
             self.routes[name if unit is None else (name, unit)] = route
         return route
 
+    def has(self, name: str) -> bool:
+        """Whether the device measures what it calls `name`."""
+        return self._quantity(name)[0] in self._measured
+
     def _quantity(self, name: str) -> tuple[str, str | None]:
         """Return what a name of the device's own means, and in which unit it comes."""
         kind = DEVICE_KINDS.get(self.device.kind)
@@ -114,6 +123,7 @@ class Registry:
         self._store = store
         self._known: dict[str, Known] = {}
         self._profiles: dict[int, Profile] = {}
+        self._told: set[tuple[str, str]] = set()
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -148,6 +158,19 @@ class Registry:
     def profile(self, stream_id: int) -> Profile:
         """Return the profile of a stream that a route has led to."""
         return self._profiles[stream_id]
+
+    def tell_left_out(self, names: Collection[tuple[str, str]]) -> None:
+        """Log pairs of a device and a name that it does not have, each pair once."""
+        new = sorted(set(names) - self._told)[: MOST_TOLD - len(self._told)]
+        self._told.update(new)
+        for device_id, group in groupby(new, key=itemgetter(0)):
+            left_out = ", ".join(repr(name[:80]) for _, name in group)
+            logger.warning(
+                "device %s: %s left out, no stream of the device has such a name;"
+                " add one to keep it · 设备没有这些测量项，未保存",
+                device_id,
+                left_out,
+            )
 
     def forget(self) -> None:
         """Look every device up again: the store refused what was remembered."""

@@ -69,6 +69,7 @@ class Writer(Running):
         self._registry = Registry(store)
         self._committer = Committer(store, self._registry)
         self._tally = Tally()
+        self._failing = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sensors-writer")
 
@@ -91,6 +92,11 @@ class Writer(Running):
     def running(self) -> bool:
         """Whether messages are being taken."""
         return self._thread.is_alive() and not self._stopping.is_set()
+
+    @property
+    def storing(self) -> bool:
+        """Whether what arrives gets stored: not while the database is away or full."""
+        return self.running and not self._failing
 
     @property
     def counts(self) -> Counts:
@@ -128,6 +134,22 @@ class Writer(Running):
         return counts
 
     def _run(self) -> None:
+        ended = False
+        try:
+            self._work()
+            ended = True
+        finally:
+            # A fault of ours, which the thread's end reports: nothing is stored, and
+            # nothing acknowledged, from here on.
+            if not ended:
+                logger.critical(
+                    "the writer has died: restart the platform; %d messages stay with"
+                    " their devices · 写入线程已停止，请重启平台；%d 条消息尚未确认",
+                    self.counts.pending,
+                    self.counts.pending,
+                )
+
+    def _work(self) -> None:
         while batch := self._inbox.take(
             messages=self._batch_messages,
             octets=BATCH_OCTETS,
@@ -159,11 +181,13 @@ class Writer(Running):
                     begun = time.monotonic()
                     delay = SHORTEST_RETRY
             except TRANSIENT as error:
+                self._failing = True
                 logger.warning("database is away, next try in %g s: %s", delay, error)
                 if self._stopping.wait(delay):
                     return False
                 delay = min(2 * delay, LONGEST_RETRY)
             else:
+                self._failing = False
                 return True
 
     def _tell(self, settled: Settled, *, seconds: float) -> None:

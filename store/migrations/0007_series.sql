@@ -17,12 +17,18 @@ CREATE TABLE reading (
 ) PARTITION BY RANGE (time);
 
 -- Makes the partition of the week that holds a moment; true when it was missing.
+-- From before 2024 come imports, and readings of clocks that are wrong: there 52 weeks
+-- share one, because every query plans with all partitions and locks many.
 -- A hypertable of TimescaleDB makes its own. Attaching, unlike CREATE TABLE ...
 -- PARTITION OF, lets others read and write the table meanwhile.
 CREATE FUNCTION make_reading_week(moment timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    monday timestamptz := date_trunc('week', moment, 'UTC');
+    span interval := CASE
+        WHEN moment < '2024-01-01Z' THEN interval '8736 hours'
+        ELSE interval '168 hours' END;
+    -- Sixty times 52 weeks before 2024.
+    monday timestamptz := date_bin(span, moment, '1964-03-16Z');
     name text := 'reading_' || to_char(monday AT TIME ZONE 'UTC', 'YYYYMMDD');
     parent pg_class;
 BEGIN
@@ -39,7 +45,7 @@ BEGIN
     EXECUTE format('CREATE TABLE %I (LIKE reading INCLUDING ALL)', name);
     EXECUTE format(
         'ALTER TABLE reading ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-        name, monday, monday + interval '168 hours');
+        name, monday, monday + span);
     RETURN true;
 END $$;
 

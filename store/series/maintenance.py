@@ -7,7 +7,7 @@ from datetime import datetime
 
 import psycopg
 
-__all__ = ["State", "committing", "one_at_a_time", "running_hour", "state"]
+__all__ = ["State", "alone", "committing", "one_at_a_time", "running_hour", "state"]
 
 # Any constant serves; every version of the platform must use the same.
 MAINTENANCE_LOCK = 7_310_472_218
@@ -67,6 +67,18 @@ def one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(%s)", [MAINTENANCE_LOCK])
         yield
+
+
+@contextmanager
+def alone(conn: psycopg.Connection) -> Iterator[None]:
+    """Keep other maintenance waiting over several transactions."""
+    conn.execute("SELECT pg_advisory_lock(%s)", [MAINTENANCE_LOCK])
+    try:
+        yield
+    finally:
+        # One that is lost has let go of it.
+        if not conn.broken:
+            conn.execute("SELECT pg_advisory_unlock(%s)", [MAINTENANCE_LOCK])
 
 
 def running_hour(conn: psycopg.Connection) -> datetime:

@@ -24,8 +24,9 @@ def ensure_partitions(
 ) -> list[datetime]:
     """Make the missing weekly partitions that hold ``start <= time <= end``.
 
-    Weeks begin on Monday 00:00 UTC. Safe beside others that read, write and make
-    partitions. With TimescaleDB nothing is made: chunks come by themselves.
+    Weeks begin on Monday 00:00 UTC; before 2024, 52 of them share one. Safe beside
+    others that read, write and make partitions. With TimescaleDB nothing is made:
+    chunks come by themselves.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def ensure_partitions(
     Returns
     -------
     list of datetime
-        Mondays of the weeks made.
+        Mondays of the weeks, or of the first week, that partitions were made for.
     """
     first, last = (
         int((time - _EPOCH) / timedelta(microseconds=1)) for time in (start, end)

@@ -7,13 +7,13 @@ import psycopg
 from store.series.capabilities import capabilities
 from store.series.errors import SeriesBusy
 from store.series.maintenance import committing, one_at_a_time
-from store.series.rollups import recompute, refresh
+from store.series.rollups import boundary, recompute, refresh
 
 __all__ = ["apply_retention", "compress"]
 
 ATTEMPTS = 5
-# A reader that takes longer than this makes the writers wait no longer for us.
-LOCK_SECONDS = 10
+# Everybody else waits as long as we do for a reader that takes its time.
+LOCK_SECONDS = 3
 # Weeks of one transaction: each takes locks, of which a server has a few thousand.
 AT_ONCE = 100
 _ANCIENT = datetime(1900, 1, 1, tzinfo=UTC)
@@ -109,12 +109,12 @@ def _attempt(conn: psycopg.Connection, cutoff: datetime) -> int | None:
 
 def _stop_others(conn: psycopg.Connection, cutoff: datetime) -> bool:
     """Keep others out; false when somebody wrote since the hours were refreshed."""
-    conn.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    conn.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'")
     # What dropping takes, and at once: who took less first, and then this, would wait
     # for a transaction that has read and waits to write.
     conn.execute("LOCK TABLE ONLY reading IN ACCESS EXCLUSIVE MODE")
-    if capabilities(conn).engine == "plain":
-        recompute(conn, _ANCIENT, cutoff)
+    # TimescaleDB's own hours are up to date, or else somebody wrote.
+    recompute(conn, _ANCIENT, min(boundary(conn) or cutoff, cutoff))
     row = conn.execute("SELECT FROM rollup_dirty WHERE hour < %s LIMIT 1", [cutoff])
     return row.fetchone() is None
 

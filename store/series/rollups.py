@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from store.series.maintenance import (
+    alone,
     committing,
     one_at_a_time,
     running_hour,
@@ -12,7 +13,7 @@ from store.series.maintenance import (
 )
 from store.series.sql import OF_READINGS
 
-__all__ = ["AGGREGATE", "recompute", "refresh", "refresh_hints"]
+__all__ = ["AGGREGATE", "boundary", "recompute", "refresh", "refresh_hints"]
 
 # TimescaleDB's continuous aggregate.
 AGGREGATE = "reading_hour_aggregate"
@@ -51,7 +52,9 @@ _RECOMPUTE = (
 def refresh(conn: psycopg.Connection, *, before: datetime | None = None) -> int:
     """Recompute the hours that are marked as behind their readings.
 
-    Reads are exact without it, only slower. Several may run, and beside writers.
+    Reads are exact without it, only slower. Several may run, and beside writers. Hours
+    whose readings were dropped are left to retention: what comes late for one that is
+    not known yet may come in pieces.
 
     Parameters
     ----------
@@ -70,11 +73,11 @@ def refresh(conn: psycopg.Connection, *, before: datetime | None = None) -> int:
         end = before or running_hour(conn)
         while (start := _first_marked(conn, end)) is not None:
             stop = min(start + STEP, end)
-            boundary = _boundary(conn)
-            if boundary is not None and start >= boundary:
-                done += _refresh_aggregate(conn, start, stop)
+            if boundary(conn) is None:
+                done += _refresh_table(conn, start, stop)
             else:
-                done += _refresh_table(conn, start, min(stop, boundary or stop))
+                with alone(conn):
+                    done += _refresh_aggregate(conn, start, stop)
     return done
 
 
@@ -127,12 +130,14 @@ def recompute(conn: psycopg.Connection, start: datetime, end: datetime) -> int:
 
 def _first_marked(conn: psycopg.Connection, end: datetime) -> datetime | None:
     row = conn.execute(
-        "SELECT min(hour) FROM rollup_dirty WHERE hour < %s", [end]
+        "SELECT min(hour) FROM rollup_dirty WHERE hour < %s"
+        " AND hour >= (SELECT kept_from FROM series_state)",
+        [end],
     ).fetchone()
     return row[0] if row else None
 
 
-def _boundary(conn: psycopg.Connection) -> datetime | None:
+def boundary(conn: psycopg.Connection) -> datetime | None:
     """Return from where on TimescaleDB aggregates; None: nowhere.
 
     Where readings were dropped it must not look again: it would find nothing and
@@ -154,6 +159,10 @@ def _refresh_table(conn: psycopg.Connection, start: datetime, end: datetime) -> 
 
 def _refresh_aggregate(conn: psycopg.Connection, start: datetime, end: datetime) -> int:
     """Let TimescaleDB look again; the marks go only after it has."""
+    # Retention may have been faster than we.
+    start = max(start, boundary(conn) or start)
+    if start >= end:
+        return 0
     rows = conn.execute(
         "SELECT mark_id, hour FROM rollup_dirty WHERE hour >= %s AND hour < %s",
         [start, end],

@@ -49,7 +49,8 @@ def status(conn: psycopg.Connection) -> Status:
     ).fetchone()
     readings, size_bytes, weeks = row or (0, 0, 0)
     row = conn.execute(
-        "SELECT (SELECT count(DISTINCT hour) FROM rollup_dirty),"
+        "SELECT (SELECT count(DISTINCT hour) FROM rollup_dirty"
+        " WHERE hour >= kept_from),"
         " CASE WHEN isfinite(kept_from) THEN kept_from END FROM series_state"
     ).fetchone()
     marked_hours, kept_from = row or (0, None)

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from store.series.capabilities import Capabilities, capabilities
 from store.series.errors import TimescaleMissing
-from store.series.maintenance import committing, one_at_a_time
+from store.series.maintenance import alone, committing, one_at_a_time
 from store.series.rollups import AGGREGATE, refresh
 
 __all__ = ["Moved", "migrate"]
@@ -71,7 +71,8 @@ def migrate(conn: psycopg.Connection) -> Moved:
             if found.continuous_aggregates:
                 _aggregate(conn)
         if found.continuous_aggregates:
-            _fill_aggregate(conn)
+            with alone(conn):
+                _fill_aggregate(conn)
     refresh(conn)
     return Moved(readings, found)
 

@@ -49,6 +49,13 @@ def test_rules_are_added_listed_and_removed(run: Run, rule_file: str) -> None:
     assert isinstance(run(rules_app, "remove", "heat").exception, RuleUnknown)
 
 
+def test_an_argument_in_another_encoding_is_said(run: Run) -> None:
+    # As Python hands on the byte 0xff of a terminal that is not UTF-8.
+    refused = run(alerts_app, "list", "--farm", "\udcff")
+    assert refused.exit_code == 2
+    assert "UTF-8" in refused.output
+
+
 def test_a_bad_rule_file_is_said_by_name(run: Run, tmp_path: Path) -> None:
     missing = run(rules_app, "add", str(tmp_path / "nothing.json"))
     assert missing.exit_code == 2

@@ -303,6 +303,27 @@ def test_series_that_cannot_be(client: TestClient, query: str, title: str) -> No
     assert_problem(client.get(f"/devices/ws-01/series?{query}"), 422, title)
 
 
+@pytest.mark.parametrize(
+    "route",
+    ["series?quantity=battery&", "series?quantity=battery&step=1d&", "readings?"],
+)
+@pytest.mark.parametrize(
+    "period",
+    [
+        "from=0001-01-01T00:00:00%2B08:00&to=0001-01-02T00:00:00%2B08:00",
+        "from=9999-12-30T00:00:00Z&to=9999-12-31T23:30:00Z",
+    ],
+)
+def test_times_at_the_ends_of_the_calendar_have_no_readings(
+    client: TestClient, route: str, period: str
+) -> None:
+    answer = client.get(f"/devices/ws-01/{route}{period}")
+    assert answer.status_code == 200
+    body = answer.json()
+    parts = body["series"] if "series" in body else [{"buckets": body["readings"]}]
+    assert all(part["buckets"] == [] for part in parts)
+
+
 def test_gaps_and_clock(store: Store) -> None:
     add_probe(store)
     with store.connection() as conn:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.errors import SettingInvalid, SourceUnknown
-from api.imagery_settings import ImagerySettings, read_imagery_settings
+from api.imagery_settings import ImagerySettings
+from api.settings import from_environment
 from api.sources import source_named
 from ingest.archive import Archive
 from ingest.http import Web
@@ -97,14 +98,14 @@ def test_missing_credentials_are_named(
 ) -> None:
     monkeypatch.delenv(f"HEITU_SENTINEL_HUB_{name}")
     with pytest.raises(SettingInvalid, match=f"HEITU_SENTINEL_HUB_{name}") as caught:
-        source_named("sentinel-hub", read_imagery_settings(), url=hub.url)
+        source_named("sentinel-hub", from_environment(ImagerySettings), url=hub.url)
     english(str(caught.value))
     assert CLIENT_SECRET not in str(caught.value)
 
 
 def test_run_that_has_ended_does_not_ask_sentinel_hub(hub: HubServer) -> None:
     stop = Event()
-    settings = read_imagery_settings()
+    settings = from_environment(ImagerySettings)
     source = source_named("sentinel-hub", settings, url=hub.url, web=Web(stop=stop))
     assert len(source.search(wanted()).offers) == 1
     stop.set()

@@ -104,3 +104,9 @@ def test_switches_tell_true_from_one() -> None:
         False,
         False,
     ]
+
+
+def test_kind_of_heatime_collars_has_what_their_exports_hold() -> None:
+    # Columns "Activity Change" and "Raw Activity Data", see sensors.replay.recording.
+    held = device_kind("activity-collar").quantities
+    assert {"activity_change", "motion_index"} <= set(held)

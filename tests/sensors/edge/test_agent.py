@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -538,6 +539,71 @@ def test_an_open_alert_is_acted_on_again_after_a_restart(
         fan.wait_for(lambda: len(fan.heard) == 1)
 
     assert json.loads(fan.heard[0][1])["set"] == {"fan": "on"}
+
+
+def test_an_alert_from_before_the_line_was_gone_for_long_enough_is_acted_on_then(
+    platform: Platform,
+    tmp_path: Path,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform.close()
+    monkeypatch.setattr("sensors.edge.agent.LOOK_S", 0.02)
+    config = load(write_config(tmp_path, platform.port, more=FAN_RULE))
+    with Edge(replace(config, down_after_s=2.0)) as edge:
+        fan = connect("fan", edge)
+        fan.listen("farm/f1/fan/down/#")
+        connect("a", edge).publish(*temperature(1, 30.0))
+        fan.wait_for(lambda: bool(fan.heard))
+        until(lambda: edge._queue.acted() == {("too-hot", "stream:1")})
+
+    assert len(fan.heard) == 1
+    assert json.loads(fan.heard[0][1])["set"] == {"fan": "on"}
+
+
+def test_what_was_begun_is_ended_after_a_restart_with_the_line_back(
+    platform: Platform,
+    tmp_path: Path,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform.close()
+    monkeypatch.setattr("sensors.edge.agent.LOOK_S", 0.02)
+    config = load(write_config(tmp_path, platform.port, more=FAN_RULE))
+    with Edge(config) as edge:
+        fan = connect("fan", edge)
+        fan.listen("farm/f1/fan/down/#")
+        connect("a", edge).publish(*temperature(1, 30.0))
+        fan.wait_for(lambda: len(fan.heard) == 1)
+
+    platform.open()
+    with Edge(config, shortest_pause_s=0.05) as edge:
+        until(lambda: edge.status.connected)
+        fan = connect("fan", edge)
+        fan.listen("farm/f1/fan/down/#")
+        connect("a", edge).publish(*temperature(2, 24.0))
+        fan.wait_for(lambda: bool(fan.heard))
+
+    assert [json.loads(heard)["set"] for _, heard in fan.heard] == [{"fan": "off"}]
+
+
+def test_an_action_whose_end_was_noted_and_not_sent_is_ended_after_a_restart(
+    platform: Platform, tmp_path: Path, connect: Connect
+) -> None:
+    config = load(write_config(tmp_path, platform.port, more=FAN_RULE))
+    with Edge(config) as edge:
+        device = connect("a", edge)
+        device.publish(*temperature(1, 24.0))
+        device.wait_for(lambda: device.acknowledged == 1)
+        edge._queue.note_acted(("too-hot", "stream:1"), begun=True)
+
+    with Edge(config) as edge:
+        fan = connect("fan", edge)
+        fan.listen("farm/f1/fan/down/#")
+        fan.wait_for(lambda: len(fan.heard) == 1)
+        until(lambda: edge._queue.acted() == set())
+
+    assert json.loads(fan.heard[0][1])["set"] == {"fan": "off"}
 
 
 def test_the_gateway_reports_on_itself(

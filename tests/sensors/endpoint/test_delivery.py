@@ -156,6 +156,20 @@ def test_a_topic_without_right_is_refused_by_its_puback_in_mqtt_5(
     assert endpoint.counts.publishes_refused == 1
 
 
+def test_faults_of_a_device_are_told_but_do_not_fill_the_log(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "a", "b"):
+        with connected(endpoint.port, name) as device:
+            device.send(publish_packet("farm/f1/c/up"))
+            assert device.closed
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told == [
+        "device a may not publish on 'farm/f1/c/up'",
+        "device b may not publish on 'farm/f1/c/up'",
+    ]
+
+
 def test_a_topic_without_right_closes_in_3_1_1(
     endpoint: Endpoint, sink: HeldSink
 ) -> None:

@@ -12,6 +12,7 @@ from sensors.endpoint import (
     Refusal,
     StaticAuthenticator,
 )
+from sensors.endpoint.connection import Connection
 from tests.sensors.conftest import until
 from tests.sensors.endpoint.conftest import Listen
 from tests.sensors.endpoint.devices import (
@@ -173,6 +174,17 @@ def test_too_many_failures_lock_the_name_out_from_this_address(
     connected(endpoint.port, "b").socket.close()
 
 
+def test_refused_logins_of_an_address_are_told_once(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "nobody", "else"):
+        with Device(endpoint.port) as device:
+            device.send(connect_packet(name, password=b"wrong"))
+            assert device.closed
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told == ["login refused: credentials ('a' from 127.0.0.1)"]
+
+
 def test_a_connection_without_connect_is_closed(listen: Listen, sink: HeldSink) -> None:
     endpoint = listen(sink, limits=Limits(connect_seconds=0.1))
     with Device(endpoint.port) as device, connected(endpoint.port) as other:
@@ -180,6 +192,24 @@ def test_a_connection_without_connect_is_closed(listen: Listen, sink: HeldSink) 
         other.send(publish_packet("farm/f1/a/up"))
         until(lambda: sink.count("a") == 1)
     assert endpoint.counts.timeouts == 1
+
+
+def test_a_fault_of_one_look_does_not_end_the_looking(
+    listen: Listen, sink: HeldSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([True])
+
+    def faulty(connection: Connection, now: float) -> None:
+        if next(looks, False):
+            raise ZeroDivisionError
+        check(connection, now)
+
+    check = Connection.check
+    monkeypatch.setattr(Connection, "check", faulty)
+    endpoint = listen(sink, limits=Limits(connect_seconds=0.1))
+    with Device(endpoint.port) as device:
+        assert device.closed
+    assert next(looks, None) is None
 
 
 def test_a_crowd_without_connect_leaves_room_for_devices(

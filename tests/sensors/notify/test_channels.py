@@ -32,7 +32,12 @@ def made(**parts: Any) -> Channel:
         {"address": "http://x.org:99999/"},
         {"address": "http://[::1/"},
         {"address": "http://x.org/ a"},
+        {"address": "http://a..b/"},
+        {"address": f"http://{'a' * 64}.org/"},
         {"kind": "email", "address": "li"},
+        {"kind": "email", "address": "li@x..org"},
+        {"kind": "email", "address": "vets:li@x.org"},
+        {"kind": "email", "address": "li(vet)@x.org"},
         {"kind": "email", "address": "li@x.org, bo@x.org"},
         {"kind": "mqtt", "address": "a/b"},
         {"kind": "mqtt", "address": "#"},
@@ -46,6 +51,19 @@ def made(**parts: Any) -> Channel:
 def test_a_channel_that_cannot_be_is_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(ChannelInvalid, match="通知渠道无效"):
         made(**parts)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"address": "https://例子.中国/钩"},
+        {"address": "http://[::1]:8080/h"},
+        {"kind": "email", "address": "li.wei+farm@mail.x-y.org"},
+        {"kind": "email", "address": "李@例子.中国"},
+    ],
+)
+def test_addresses_of_all_the_world_are_taken(parts: dict[str, Any]) -> None:
+    assert made(**parts).address == parts["address"]
 
 
 def test_a_secret_is_in_no_message_and_not_shown() -> None:

@@ -154,6 +154,11 @@ def test_a_webhook_that_is_away_is_tried_again_and_its_address_not_told() -> Non
     assert "k3y" not in str(caught.value)
 
 
+def test_a_host_that_cannot_be_is_no_answer() -> None:
+    with pytest.raises(NotificationFailed, match="LocationParseError"):
+        WebhookSender().send(notification(address="http://a..b/"))
+
+
 def test_a_webhook_that_never_answers_runs_into_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/"

@@ -88,6 +88,25 @@ def test_stop_settles_what_has_arrived(farm_store: Store, recorder: Recorder) ->
     assert stored(farm_store) == 60
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_writer_that_dies_says_so(
+    farm_store: Store,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def faulty(*args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("sensors.writer.writer.judge", faulty)
+    with Writer(farm_store) as writer:
+        assert writer.running
+        writer.put([moist(recorder, 1)])
+        until(lambda: not writer.running)
+    assert not recorder.deliveries
+    assert "the writer has died" in caplog.text
+
+
 def test_connection_cut_in_the_middle_of_a_batch(
     farm_store: Store,
     writer: Writer,
@@ -103,7 +122,10 @@ def test_connection_cut_in_the_middle_of_a_batch(
             until(lambda: "database is away" in caplog.text)
             caplog.clear()
         assert not recorder.deliveries
+        assert writer.running
+        assert not writer.storing
     counts = writer.wait_for(messages=30, timeout=30)
+    until(lambda: writer.storing)
     assert counts.stored == counts.received == 30
     assert totals(farm_store).stored == stored(farm_store) == 30
 

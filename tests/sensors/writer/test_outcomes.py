@@ -270,6 +270,60 @@ def test_network_may_call_a_device_by_its_external_id(
     assert values(farm_store, "p2") == [0.2]
 
 
+def chirpstack(recorder: Recorder, decoded: dict[str, float]) -> Delivery:
+    """Make a delivery as ChirpStack forwards what p2 sent a minute before noon."""
+    event = {
+        "deviceInfo": {"devEui": "70b3d57ed0000001"},
+        "time": "2026-11-23T05:59:00Z",
+        "object": decoded,
+    }
+    topic = "application/7/device/70b3d57ed0000001/event/up"
+    return message(recorder, event, topic=topic)
+
+
+def test_what_a_network_server_decodes_beside_the_readings_is_left_out(
+    farm_store: Store,
+    writer: Writer,
+    recorder: Recorder,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    decoded = {"BatV": 3.3, "Work_mode": 1, "Hum_SHT": 40.5}
+    counts = settle(writer, recorder, chirpstack(recorder, decoded))
+    assert outcome(counts) == (1, 0, 0, 0)
+    assert ended(counts) == (1, 0, 0, 0)
+    assert values(farm_store, "p2") == [3.3]
+    settle(writer, recorder, chirpstack(recorder, decoded))
+    # Once, not with every message.
+    assert caplog.text.count("device p2: 'Hum_SHT', 'Work_mode' left out") == 1
+
+
+def test_stream_added_is_no_longer_left_out(
+    farm_store: Store, writer: Writer, recorder: Recorder
+) -> None:
+    decoded = {"BatV": 3.3, "co2": 400.0}
+    settle(writer, recorder, chirpstack(recorder, decoded))
+    with farm_store.connection() as conn:
+        devices.add_stream(conn, "p2", StreamSpec("co2", "[ppm]", "plot-1"))
+    settle(writer, recorder, chirpstack(recorder, decoded))
+    assert sorted(values(farm_store, "p2")) == [3.3, 400.0]
+
+
+def test_network_server_without_any_known_name_is_quarantined(
+    farm_store: Store, writer: Writer, recorder: Recorder
+) -> None:
+    counts = settle(writer, recorder, chirpstack(recorder, {"Work_mode": 1}))
+    assert outcome(counts) == (0, 0, 0, 1)
+    assert "'Work_mode'" in reasons(farm_store)[0]
+
+
+def test_unknown_name_of_the_device_itself_refuses_the_message(
+    farm_store: Store, writer: Writer, recorder: Recorder
+) -> None:
+    both = {"soil_moisture": 0.2, "soil_moisure": 0.3}
+    counts = settle(writer, recorder, moist(recorder, 1, readings=both))
+    assert outcome(counts) == (0, 0, 0, 1)
+
+
 def test_device_that_moved_reports_on_the_thing_of_the_time(
     farm_store: Store, writer: Writer, recorder: Recorder
 ) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import psycopg
 import pytest
 
+from store import RowRefused
 from store.readings import Batch, Outcome, between, latest, recent, reflag, write
 from store.series import (
     apply_retention,
@@ -225,6 +226,21 @@ def test_hour_of_bad_readings_only_has_no_mean(engine: Engine) -> None:
         refresh(conn)
 
 
+def test_largest_values_of_an_hour_have_a_sum(engine: Engine) -> None:
+    """A sum beyond float64 would be refused, and with it the hours of everybody."""
+    conn, stream = engine.conn, engine.streams[0]
+    times = [NOON + timedelta(minutes=n) for n in range(4)]
+    with pytest.raises(RowRefused, match="beyond 1e"):
+        write(conn, batch(stream, times, [1.7e308] * 4))
+    conn.rollback()
+    write(conn, batch(stream, times, [1e300] * 4))
+    conn.commit()
+    for _ in range(2):
+        assert means(conn, stream, NOON) == [1e300]
+        conn.commit()
+        refresh(conn)
+
+
 def test_flag_that_is_revised_leaves_the_mean(engine: Engine) -> None:
     conn, stream = engine.conn, engine.streams[0]
     write(conn, batch(stream, [NOON, NOON + HOUR / 2], [10.0, 90.0]))
@@ -285,6 +301,24 @@ def test_retention_drops_readings_and_keeps_their_hours(engine: Engine) -> None:
     assert apply_retention(conn, timedelta(days=30), now=NOON) == 1
     assert means(conn, stream, old) == [15.0, 7.0]
     assert status(conn).kept_from == datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def test_late_hour_that_comes_in_pieces_is_kept_whole(engine: Engine) -> None:
+    conn, stream = engine.conn, engine.streams[0]
+    apply_retention(conn, timedelta(days=30), now=NOON)
+    old = NOON - timedelta(days=60)
+    for piece, value in enumerate((10.0, 40.0)):
+        write(conn, batch(stream, [old + piece * HOUR / 4], [value]))
+        conn.commit()
+        refresh(conn)
+    assert means(conn, stream, old) == [25.0]
+    conn.commit()
+    assert status(conn).marked_hours == 0
+    conn.commit()
+    apply_retention(conn, timedelta(days=30), now=NOON)
+    assert means(conn, stream, old) == [25.0]
+    write(conn, batch(stream, [old + HOUR / 2], [99.0]))
+    assert means(conn, stream, old) == [25.0]
 
 
 def test_newest_reading_is_found_with_hints_that_are_behind(engine: Engine) -> None:

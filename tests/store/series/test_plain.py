@@ -11,9 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store import copying
+from store.errors import StoreError
 from store.migrate import migrate, migrations
 from store.readings import Batch, Outcome, ReadingRow, between, hourly, recent, write
-from store.series import ensure_partitions, refresh, refresh_hints, writing
+from store.series import (
+    SeriesBusy,
+    apply_retention,
+    ensure_partitions,
+    refresh,
+    refresh_hints,
+    retention,
+    status,
+    writing,
+)
 from store.series.batch import to_us
 from tests.store.series.conftest import NOON, Engine
 
@@ -32,7 +42,7 @@ def in_threads(*work: Callable[[], None]) -> None:
     def run(function: Callable[[], None]) -> None:
         try:
             function()
-        except psycopg.Error as exc:
+        except (psycopg.Error, StoreError, AssertionError) as exc:
             errors.append(exc)
 
     threads = [threading.Thread(target=run, args=[function]) for function in work]
@@ -69,6 +79,38 @@ def test_partition_that_another_dropped_is_made_again(plain: Engine) -> None:
         writing._sessions[conn].careful = way
         with conn.transaction(force_rollback=True):
             assert write(conn, rows(stream, [NOON])).tolist() == [Outcome.STORED]
+
+
+def test_clock_at_random_makes_few_partitions(plain: Engine) -> None:
+    conn, stream = plain.conn, plain.streams[0]
+    old = datetime(2000, 1, 1, tzinfo=UTC)
+    times = [old + n * WEEK for n in range(27 * 52)]
+    with conn.transaction():
+        assert (write(conn, rows(stream, times)) == Outcome.STORED).all()
+    assert len(recent(conn, [stream], count=2_000).value) == len(times)
+    # 25 before 2024; after it, one a week.
+    assert status(conn).weeks == 25 + sum(
+        time >= datetime(2024, 1, 1, tzinfo=UTC) for time in times
+    )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Shanghai"])
+def test_partitions_meet_without_a_gap(plain: Engine, zone: str) -> None:
+    conn, stream = plain.conn, plain.streams[0]
+    conn.execute(f"SET TIME ZONE '{zone}'")
+    seams = [
+        datetime(2023, 1, 2, tzinfo=UTC),
+        datetime(2024, 1, 1, tzinfo=UTC),
+        datetime(2024, 1, 8, tzinfo=UTC),
+        # The clocks of New York change in this week.
+        datetime(2024, 3, 11, tzinfo=UTC),
+    ]
+    moment = timedelta(microseconds=1)
+    with conn.transaction():
+        for seam in seams:
+            for time in (seam, seam - moment):
+                assert write(conn, rows(stream, [time])).tolist() == [Outcome.STORED]
+    assert status(conn).weeks == 6
 
 
 def test_hours_are_exact_while_writers_and_refresh_run(plain: Engine) -> None:
@@ -109,6 +151,60 @@ def test_hours_are_exact_while_writers_and_refresh_run(plain: Engine) -> None:
     refresh(plain.conn)
     table = plain.conn.execute("SELECT n, sum FROM reading_hour ORDER BY hour")
     assert table.fetchall() == [(2 * rounds, 2.0 * rounds)] * 6
+
+
+def test_retention_is_no_deadlock_for_who_reads_and_then_writes(plain: Engine) -> None:
+    """The ingest reads the newest readings of a stream before it writes the next."""
+    assert plain.connect is not None
+    stream = plain.streams[0]
+    with plain.conn.transaction():
+        write(plain.conn, rows(stream, [NOON - 9 * WEEK, NOON]))
+    has_read = threading.Event()
+
+    def ingest() -> None:
+        assert plain.connect is not None
+        with plain.connect() as conn, plain.connect() as other:
+            recent(conn, [stream], count=2)
+            has_read.set()
+            waiting = "SELECT FROM pg_locks WHERE NOT granted"
+            while other.execute(waiting).fetchone() is None:
+                other.rollback()
+            write(conn, rows(stream, [NOON + HOUR]))
+
+    def retain() -> None:
+        assert plain.connect is not None
+        has_read.wait()
+        with plain.connect() as conn:
+            assert apply_retention(conn, 4 * WEEK, now=NOON) == 1
+
+    in_threads(ingest, retain)
+
+
+def test_retention_gives_way_to_a_long_reader(
+    plain: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plain.connect is not None
+    monkeypatch.setattr(retention, "LOCK_SECONDS", 0.05)
+    with plain.conn.transaction():
+        write(plain.conn, rows(plain.streams[0], [NOON - 9 * WEEK]))
+    with plain.connect() as reader:
+        reader.execute("SELECT count(*) FROM reading")
+        with pytest.raises(SeriesBusy, match="0 weeks were dropped"):
+            apply_retention(plain.conn, 4 * WEEK, now=NOON)
+    assert apply_retention(plain.conn, 4 * WEEK, now=NOON) == 1
+
+
+def test_retention_of_many_weeks_goes_in_steps(
+    plain: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    conn, stream = plain.conn, plain.streams[0]
+    times = [NOON - n * WEEK for n in range(7)]
+    with conn.transaction():
+        write(conn, rows(stream, times))
+    assert apply_retention(conn, WEEK, now=NOON) == 5
+    found = hourly(conn, [stream], times[-1], NOON + HOUR)
+    assert found.n.tolist() == [1] * 7
 
 
 def test_either_way_gives_the_same_outcomes(plain: Engine) -> None:

@@ -7,8 +7,18 @@ import psycopg
 import pytest
 
 from store.readings import Batch, Outcome, recent, reflag, write
-from store.series import capabilities, compress, hourly, migrate, refresh, timescale
+from store.series import (
+    apply_retention,
+    capabilities,
+    compress,
+    hourly,
+    migrate,
+    refresh,
+    rollups,
+    timescale,
+)
 from store.series.batch import to_us
+from store.series.maintenance import alone, committing
 from tests.store.series.conftest import NOON, Engine, streams_of
 
 HOUR = timedelta(hours=1)
@@ -178,3 +188,13 @@ def test_apache_licence_falls_back_to_our_rollups(
     table = conn.execute("SELECT sum(n) FROM reading_hour")
     assert table.fetchone() == (303,)
     conn.commit()
+
+
+def test_refresh_that_retention_overtook_forgets_no_hour(timescale: Engine) -> None:
+    conn, stream = timescale.conn, timescale.streams[0]
+    with conn.transaction():
+        write(conn, series([stream], 60))
+    assert apply_retention(conn, timedelta(days=30), now=NOON) == 1
+    with committing(conn), alone(conn):
+        rollups._refresh_aggregate(conn, OLD, OLD + HOUR)
+    assert hourly(conn, [stream], OLD, OLD + HOUR).n.tolist() == [60]
