@@ -36,6 +36,22 @@ SeverityOption = Annotated[
 ]
 
 
+# What is stored in English, as people read it.
+CHINESE = {
+    "info": "提示",
+    "warning": "警告",
+    "critical": "严重",
+    "queued": "待发",
+    "sent": "已发送",
+    "delivered": "已送达",
+    "confirmed": "已执行",
+    "expired": "已过期",
+    "refused": "已拒绝",
+    "failed": "失败",
+    "superseded": "已被取代",
+}
+
+
 @rules_app.command("add")
 def rules_add(file: RuleFile, by: By = "command line", data: Data = None) -> None:
     """Store a rule, in place of the one of its name · 添加或替换规则."""
@@ -73,7 +89,7 @@ def rules_list(data: Data = None) -> None:
             table.add_row(
                 row.name,
                 str(row.body.get("condition", {}).get("type", "?")),
-                str(row.body.get("severity", "?")),
+                _both(str(row.body.get("severity", "?"))),
                 ", ".join(f"{name}={value}" for name, value in scope.items()),
                 _time(row.changed_at),
                 row.changed_by,
@@ -115,7 +131,7 @@ def rules_test(
         table.add_row(
             _time(one.at),
             one.event.change.value,
-            one.event.severity.value,
+            _both(one.event.severity.value),
             one.target.device_id,
             f"{one.text_zh} · {one.text_en}",
         )
@@ -166,7 +182,7 @@ def alerts_list(
         table.add_row(
             str(row.alert_id),
             _time(row.opened_at),
-            row.severity,
+            _both(row.severity),
             row.farm,
             row.device_id,
             _life(row),
@@ -238,7 +254,34 @@ def channels_add(
     )
     with _connected(data) as conn:
         notifications.add_channel(conn, made)
+        warning = _unready(conn, kind, address)
     typer.echo(f"{name}: stored · 已保存")
+    if warning:
+        typer.echo(warning, err=True)
+
+
+def _unready(conn: "psycopg.Connection", kind: str, address: str) -> str | None:
+    """Say why nothing will come of a channel as things are."""
+    from api.sensor_settings import SensorSettings
+    from api.settings import from_environment
+    from store import devices
+
+    known = devices.registered(conn, [address]).get(address)
+    # An external id does not do: topics go by the device's own.
+    if kind == "mqtt" and (known is None or known.device_id != address):
+        return (
+            f"warning: device {address} is not registered: nothing reaches it before"
+            f" `heitu devices add` · 警告：设备 {address} 未登记，无法收到通知"
+        )
+    if kind == "email":
+        ours = from_environment(SensorSettings)
+        if not (ours.smtp_host and ours.smtp_sender):
+            return (
+                "warning: no mail server is set here: the platform sends mails when"
+                " HEITU_SMTP_HOST and HEITU_SMTP_SENDER are set"
+                " · 警告：未设置邮件服务器 HEITU_SMTP_HOST 与 HEITU_SMTP_SENDER"
+            )
+    return None
 
 
 @channels_app.command("list")
@@ -263,7 +306,12 @@ def channels_list(data: Data = None) -> None:
             had = counts.get(row.name, {})
             numbers = [str(had.get(s, 0)) for s in ("queued", "sent", "failed")]
             table.add_row(
-                row.name, row.kind, shown(row), row.farm or "*", row.severity, *numbers
+                row.name,
+                row.kind,
+                shown(row),
+                row.farm or "*",
+                _both(row.severity),
+                *numbers,
             )
     _print(table)
 
@@ -314,7 +362,7 @@ def commands_send(
             valid_s=valid,
             force=force,
         )
-    typer.echo(f"{made.command_id}: {made.state}")
+    typer.echo(f"{made.command_id}: {_both(made.state)}")
     if made.state == "refused":
         typer.echo(made.reason, err=True)
         raise typer.Exit(1)
@@ -347,7 +395,7 @@ def commands_list(
                 row.command_id,
                 row.device_id,
                 wanted,
-                row.state,
+                _both(row.state),
                 _time(row.created_at),
                 row.created_by,
                 row.reason or "",
@@ -400,17 +448,15 @@ def _connected(data: Path | None) -> "Iterator[psycopg.Connection]":
     from store import open_store
 
     settings = command_settings(data)
-    try:
-        with (
-            open_store(data=settings.data, url=settings.url) as store,
-            store.connection() as conn,
-        ):
-            yield conn
-    except UnicodeEncodeError:
-        raise typer.BadParameter(
-            "an argument is not UTF-8: set the terminal to UTF-8"
-            " · 参数不是 UTF-8 文本，请将终端编码设为 UTF-8"
-        ) from None
+    with (
+        open_store(data=settings.data, url=settings.url) as store,
+        store.connection() as conn,
+    ):
+        yield conn
+
+
+def _both(word: str) -> str:
+    return f"{word} {CHINESE[word]}" if word in CHINESE else word
 
 
 def _time(at: datetime | None) -> str:

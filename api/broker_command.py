@@ -53,7 +53,8 @@ def broker_config(
     """Write the configuration of a Mosquitto 2 for the devices · 生成 MQTT 服务配置.
 
     Passwords and rights are those of the devices at this moment: run it again after
-    changes, then send Mosquitto a SIGHUP. Secrets of the ingest workers are kept.
+    changes, then send Mosquitto a SIGHUP. Secrets of the ingest workers
+    and of heitu-monitor, who reads $SYS/#, are kept.
     """
     from sensors.broker_config import exportable, ingest_users
     from store import credentials, open_store
@@ -118,6 +119,7 @@ def _write(
     user: str | None,
 ) -> None:
     from sensors.broker_config import (
+        MONITOR_USER,
         Files,
         access_list,
         configuration,
@@ -126,7 +128,8 @@ def _write(
 
     files = Files(out / "passwords", out / "acl", out / "state")
     files.state.mkdir(parents=True, exist_ok=True)
-    secrets = [(name, _secret(out / f"{name}.secret")) for name in ingest]
+    users = (*ingest, MONITOR_USER)
+    secrets = [(name, _secret(out / f"{name}.secret")) for name in users]
     texts = {
         files.passwords: password_file(devices, secrets),
         files.access_list: access_list(devices, ingest),

@@ -75,6 +75,7 @@ MqttPort = Annotated[
 def main() -> None:
     """Run the command line; an error of ours is one clear line, not a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    _check_encoding(sys.argv[1:])
     # A service manager says SIGTERM; both end the contexts in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A hook, not an except clause: naming the rooms' errors there would import all
@@ -82,6 +83,20 @@ def main() -> None:
     sys.excepthook = _explain
     # Typer's own call would put its hook in place of ours.
     typer.main.get_command(app)(prog_name="heitu")
+
+
+def _check_encoding(arguments: list[str]) -> None:
+    """Refuse what no file, table or topic of ours can hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            typer.echo(
+                f"错误 Error: the argument {argument!a} is not UTF-8: set the"
+                " terminal to UTF-8 · 参数不是 UTF-8 文本，请将终端编码设为 UTF-8",
+                err=True,
+            )
+            sys.exit(2)
 
 
 def _explain(

@@ -228,6 +228,7 @@ class NewDevice(Asked):
     thing: Name = ""
     external_id: DeviceId | None = None
     gateway: bool | None = None
+    simulated: bool = False
     streams: Annotated[list[NewStream], Field(max_length=1000)] = []
     credential: bool = True
 

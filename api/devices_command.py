@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from sensors.access import NewCredential
+    from sensors.quantities import Actuator
     from store import Store
 
 __all__ = ["devices_app"]
@@ -54,6 +55,12 @@ def add(
             "--gateway/--no-gateway", help="Speaks for its farm; as its kind · 网关"
         ),
     ] = None,
+    simulated: Annotated[
+        bool,
+        typer.Option(
+            "--simulated", help="Its readings are not measured here · 模拟数据"
+        ),
+    ] = False,
     stream: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +91,7 @@ def add(
         thing=thing or device_id,
         external_id=external_id,
         gateway=gateway,
+        simulated=simulated,
         streams=_positions(stream or []),
     )
     with _connection(data) as conn:
@@ -106,8 +114,8 @@ def import_devices(
 ) -> None:
     """Register many devices, all or none · 批量登记设备.
 
-    Columns besides: name_zh, name_en, farm, thing, external_id, gateway (yes, no) and
-    streams (QUANTITY@POSITION, separated by blanks).
+    Columns besides: name_zh, name_en, farm, thing, external_id, gateway and simulated
+    (yes, no) and streams (QUANTITY@POSITION, separated by blanks).
     """
     from api.device_list import add_all, read_list, write_secrets
 
@@ -116,8 +124,8 @@ def import_devices(
             "say where the secrets go with --secrets FILE, or --no-credential"
             " · 请用 --secrets 指定密钥文件，或使用 --no-credential"
         )
-    registrations = read_list(file)
     with _connection(data) as conn:
+        registrations = read_list(conn, file)
         made = add_all(conn, registrations, credentials=secrets is not None)
         # Before the COMMIT: a secret that cannot be written must not count.
         if secrets is not None:
@@ -157,12 +165,13 @@ def show(device_id: DeviceId, data: Data = None) -> None:
 
 @devices_app.command("kinds")
 def kinds() -> None:
-    """List the profiles and their quantities · 列出设备类型."""
+    """List the profiles: what they measure, what can be set · 列出设备类型."""
     from sensors.quantities import DEVICE_KINDS
 
-    table = Table("kind", "类型", "quantities 测量量")
+    table = Table("kind", "类型", "quantities 测量量", "can be set 可控制")
     for name, kind in DEVICE_KINDS.items():
-        table.add_row(name, kind.name_zh, " ".join(kind.quantities))
+        settable = "; ".join(map(_settable, kind.actuators))
+        table.add_row(name, kind.name_zh, " ".join(kind.quantities), settable)
     print_table(table)
 
 
@@ -215,7 +224,7 @@ def rotate(
     with _connection(data) as conn:
         if finish:
             ended = credentials.retire(conn, device_id)
-            typer.echo(f"{ended} old secrets ended · 个旧密钥已停用")
+            typer.echo(f"old secrets ended: {ended} · 已失效旧密钥：{ended}")
             return
         made = new_secret(conn, device_id, overlap=timedelta(days=overlap_days))
     _tell(made)
@@ -228,7 +237,7 @@ def revoke(device_id: DeviceId, data: Data = None) -> None:
 
     with _connection(data) as conn:
         ended = credentials.revoke(conn, device_id)
-    typer.echo(f"{ended} secrets ended · 个密钥已吊销")
+    typer.echo(f"secrets ended: {ended} · 已吊销密钥：{ended}")
 
 
 @devices_app.command("disable")
@@ -361,6 +370,15 @@ def _positions(given: list[str]) -> list[tuple[str, str]]:
         return [position(text) for text in given]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _settable(actuator: "Actuator") -> str:
+    if not actuator.values:
+        return f"{actuator.name}: {actuator.low:g} to {actuator.high:g}" + (
+            f" {actuator.unit}" if actuator.unit else ""
+        )
+    values = (str(v).lower() if isinstance(v, bool) else v for v in actuator.values)
+    return f"{actuator.name}: {', '.join(values)}"
 
 
 def _tell(made: "NewCredential") -> None:

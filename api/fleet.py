@@ -11,7 +11,7 @@ import shapely
 from sensors.quantities import device_kind, quantity, stream_specs
 from store import Store, credentials, devices, ledger, presence, readings
 from store.counties import County
-from store.devices import Device, StreamSpec
+from store.devices import Device, Stream, StreamSpec
 
 __all__ = [
     "Registration",
@@ -42,6 +42,7 @@ class Registration:
     thing: str
     external_id: str | None = None
     gateway: bool | None = None
+    simulated: bool = False
     streams: Sequence[tuple[str, str]] = ()
 
 
@@ -94,7 +95,7 @@ def add(
         lon=new.lon,
         lat=new.lat,
         county=_county_at(places, lon=new.lon, lat=new.lat),
-        simulated=False,
+        simulated=new.simulated,
         created_at=datetime.now(UTC),
         external_id=new.external_id,
         gateway=kind.gateway if new.gateway is None else new.gateway,
@@ -130,17 +131,32 @@ def described(conn: psycopg.Connection, device_id: str) -> Iterator[tuple[str, s
     yield "place 位置", f"{device.lon:g} {device.lat:g} {device.county or ''}".rstrip()
     if device.external_id is not None:
         yield "external id 外部编号", device.external_id
+    if device.simulated:
+        yield "simulated 模拟", "yes 是"
     if device.disabled_at is not None:
         yield "disabled 已停用", _moment(device.disabled_at)
-    for stream in devices.streams(conn, device_id):
-        name = stream.quantity + (f"@{stream.position}" if stream.position else "")
-        since = _moment(stream.since)
-        yield "stream 数据流", f"{name} {stream.unit} {stream.thing} {since}"
+    yield from _streams(devices.streams(conn, device_id))
     for credential in credentials.of_device(conn, device_id):
         end = credential.valid_until
         until = f" until 至 {_moment(end)}" if end else ""
-        yield "secret 密钥", f"of 签发于 {_moment(credential.issued_at)}{until}"
+        yield "secret 密钥", f"since 签发于 {_moment(credential.issued_at)}{until}"
     yield from _heard(conn, device_id)
+
+
+def _streams(streams: Sequence[Stream]) -> Iterator[tuple[str, str]]:
+    """Tell streams; those that a later one took the place of, as of the past."""
+    now = datetime.now(UTC)
+    later: dict[tuple[str, str], datetime] = {}
+    told = []
+    for stream in sorted(streams, key=lambda s: (s.since, s.stream_id), reverse=True):
+        name = stream.quantity + (f"@{stream.position}" if stream.position else "")
+        text = f"{name} {stream.unit} {stream.thing} since 自 {_moment(stream.since)}"
+        end = later.get((stream.quantity, stream.position))
+        past = f" until 至 {_moment(end)}" if end else ""
+        past += " (past 已结束)" if end and end <= now else ""
+        later[stream.quantity, stream.position] = stream.since
+        told.append(("stream 数据流", text + past))
+    yield from reversed(told)
 
 
 def _heard(conn: psycopg.Connection, device_id: str) -> Iterator[tuple[str, str]]:

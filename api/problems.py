@@ -173,6 +173,8 @@ def _invalid(request: Request, exc: Exception) -> Response:
 
 def _sentence(error: Mapping[str, Any]) -> str:
     place, *name = error["loc"]
+    if not name:
+        return _whole(place, error["msg"])
     text = f"{place} parameter {'.'.join(map(str, name))}: {error['msg']}"
     if error["type"] == "timezone_aware":
         # A bare + in an address is a blank, so the offset is lost without a word.
@@ -181,6 +183,16 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return text
     return f"{text} (given: {error['input']!r:.80})"
+
+
+def _whole(place: str, message: str) -> str:
+    """Tell a fault of all of a body; not what was given, which may hold secrets."""
+    if place != "body":
+        return f"{place}: {message}"
+    return (
+        f"body: {message}; send JSON with Content-Type: application/json"
+        " · 请以 application/json 发送 JSON"
+    )
 
 
 def _http(request: Request, exc: Exception) -> Response:

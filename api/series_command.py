@@ -76,7 +76,7 @@ def retain(
         )
     with _connection(data) as conn:
         dropped = series.apply_retention(conn, timedelta(days=days))
-    typer.echo(f"{dropped} weeks dropped · 已删除 {dropped} 个周分区")
+    typer.echo(f"weeks dropped: {dropped} · 已删除周分区：{dropped}")
 
 
 @series_app.command()
@@ -94,7 +94,7 @@ def compress(days: Days = 30, data: Data = None) -> None:
             " · 未压缩：需要 TSL 许可的 TimescaleDB"
         )
         return
-    typer.echo(f"{done} weeks compressed · 已压缩 {done} 个周分区")
+    typer.echo(f"weeks compressed: {done} · 已压缩周分区：{done}")
 
 
 @series_app.command()

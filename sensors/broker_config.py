@@ -17,6 +17,7 @@ from store.credentials import Access
 
 __all__ = [
     "INGEST_USER",
+    "MONITOR_USER",
     "BrokerNameTaken",
     "Files",
     "Listener",
@@ -31,13 +32,21 @@ __all__ = [
 INGEST_USER = "heitu-ingest"
 """User of the first ingest worker; the others have a number behind it."""
 
+MONITOR_USER = "heitu-monitor"
+"""User who reads the broker's own counters.
+
+Nobody may log in as an ingest worker to look at them: client ids are user names, so the
+broker would end the worker's session, and the messages queued for it.
+"""
+
+_SERVICE = re.compile(rf"{INGEST_USER}(-\d+)?|{MONITOR_USER}")
 # A colon ends the name in the password file, a blank the topic in the access list; a
 # line break would add lines of its own.
 _NAME = re.compile(r"[^\x00-\x20\x7f-\xa0\u2028\u2029:+#/]+")
 
 
 class BrokerNameTaken(SensorsError):
-    """A device has the name of an ingest worker."""
+    """A device has the name of an ingest worker or of the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,9 @@ def configuration(
     return "\n".join(lines) + "\n"
 
 
-def password_file(devices: Sequence[Access], ingest: Sequence[tuple[str, str]]) -> str:
+def password_file(
+    devices: Sequence[Access], services: Sequence[tuple[str, str]]
+) -> str:
     """Write the password file.
 
     Parameters
@@ -104,16 +115,18 @@ def password_file(devices: Sequence[Access], ingest: Sequence[tuple[str, str]]) 
     devices
         Those that `exportable` lets through; of two credentials the newest is taken,
         since a user has one line.
-    ingest
-        User name and secret of each ingest worker.
+    services
+        User name and secret of each ingest worker and of the monitor.
     """
     users = [(device.device_id, device.hashes[0]) for device in devices]
-    users += [(user, hash_secret(secret)) for user, secret in ingest]
+    users += [(user, hash_secret(secret)) for user, secret in services]
     return "".join(f"{user}:{hashed}\n" for user, hashed in users)
 
 
 def access_list(devices: Sequence[Access], ingest: Sequence[str]) -> str:
     """Write the access list: each device its own topics, the ingest all of them.
+
+    The monitor reads what the broker tells of itself, and no device's messages.
 
     Parameters
     ----------
@@ -123,6 +136,7 @@ def access_list(devices: Sequence[Access], ingest: Sequence[str]) -> str:
         User names of the ingest workers.
     """
     blocks = [_block(user, _INGEST_RIGHTS) for user in ingest]
+    blocks += [_block(MONITOR_USER, ("read $SYS/#",))]
     blocks += [_block(device.device_id, _rights(device)) for device in devices]
     return "\n".join(blocks)
 
@@ -133,14 +147,15 @@ def exportable(devices: Sequence[Access]) -> tuple[list[Access], list[str]]:
     Raises
     ------
     BrokerNameTaken
-        A device has the name of an ingest worker, whose rights it would get.
+        A device has the name of an ingest worker or of the monitor, whose rights it
+        would get.
     """
     good, left_out = [], []
     for device in devices:
-        if re.fullmatch(rf"{INGEST_USER}(-\d+)?", device.device_id):
+        if _SERVICE.fullmatch(device.device_id):
             raise BrokerNameTaken(
-                f"device {device.device_id!r} has the name of an ingest worker: revoke"
-                " it and register it under another id"
+                f"device {device.device_id!r} has the name of a user of Heitu itself:"
+                " revoke it and register it under another id"
                 f" · 设备编号 {device.device_id} 与系统用户重名，请换一个编号"
             )
         if _NAME.fullmatch(device.device_id) and _NAME.fullmatch(device.farm):
@@ -160,6 +175,8 @@ _HEAD = (
     "# After a change: SIGHUP makes Mosquitto read passwords and rights again.",
     "# Alarm: $SYS/broker/publish/messages/dropped must stay 0. It counts messages",
     "# that queues had no room for; whoever sent them was told that all is well.",
+    f"# Watch it as {MONITOR_USER}. Never log in by hand as {INGEST_USER}: that ends",
+    "# the session of the ingest, and what is queued for it is lost.",
     "per_listener_settings false",
     "allow_anonymous false",
 )
@@ -182,7 +199,6 @@ _INGEST_RIGHTS = (
     # For network servers, which need a user and rights of their own.
     "read application/+/device/+/event/up",
     "read v3/+/devices/+/up",
-    "read $SYS/broker/publish/messages/dropped",
 )
 
 

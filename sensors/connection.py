@@ -19,7 +19,18 @@ LONGEST_RECONNECT_DELAY = 10
 # Seconds that a broker keeps the session of a client that is away: 0xFFFFFFFF means for
 # ever (MQTT 5.0, section 3.1.2.11.2).
 FOR_EVER = 0xFFFFFFFF
-
+# MQTT 3.1.1, section 3.2.2.3, as paho calls codes 4 and 5; MQTT 5.0, section 3.2.2.2.
+LOGIN_REFUSED = frozenset({"Bad user name or password", "Not authorized", "Banned"})
+# What to do, in English and Chinese, when nothing answers, and when something refuses.
+ABSENT = (
+    "check that it runs and that the address is right",
+    "请检查其是否运行、地址是否正确",
+)
+REFUSED = (
+    "if it asks for a login, give --username and --password-file or"
+    " HEITU_MQTT_PASSWORD",
+    "如需登录，请检查 --username 与 --password-file 或 HEITU_MQTT_PASSWORD",
+)
 
 _paho_logger = logging.getLogger(f"{__name__}.paho")
 # The ordinary end of every connection, which paho may report as an error.
@@ -76,6 +87,8 @@ class Connecting:
         The MQTT broker.
     properties
         Of an MQTT 5 session that is to be kept, by `persistent`.
+    hint
+        What to do about a refusal, in English and in Chinese.
     """
 
     def __init__(
@@ -85,9 +98,11 @@ class Connecting:
         host: str,
         port: int,
         properties: Properties | None = None,
+        hint: tuple[str, str] = REFUSED,
     ) -> None:
         self._client = client
         self._properties = properties
+        self._hint = hint
         self._address = f"{host}:{port}"
         self._host = host
         self._port = port
@@ -124,7 +139,7 @@ class Connecting:
         if not self._settled.wait(timeout):
             raise self._unreachable(f"no answer within {timeout:g} s")
         if self._fault is not None:
-            raise self._unreachable(self._fault)
+            raise self._unreachable(self._fault, self._hint)
 
     def _connect(self) -> None:
         if self._properties is None:
@@ -138,8 +153,11 @@ class Connecting:
                 properties=self._properties,
             )
 
-    def _unreachable(self, reason: str) -> BrokerUnreachable:
+    def _unreachable(
+        self, reason: str, hint: tuple[str, str] = ABSENT
+    ) -> BrokerUnreachable:
+        english, chinese = hint
         return BrokerUnreachable(
-            f"MQTT broker at {self._address}: {reason}; check that it runs and that the"
-            f" address is right · 无法使用 MQTT 服务 {self._address}，请检查其是否运行"
+            f"MQTT broker at {self._address}: {reason}; {english}"
+            f" · 无法使用 MQTT 服务 {self._address}，{chinese}"
         )

@@ -8,6 +8,9 @@ SensorsError
 ├── QuantityUnknown
 ├── UnitUnknown
 └── DeviceKindUnknown
+
+`sensors.mqtt`, `endpoint`, `quality`, `alerts`, `commands`, `notify`, `edge` and
+`replay` have more of their own.
 """
 
 

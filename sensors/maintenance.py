@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import psycopg
-
 from sensors.running import Running
-from store import Store, StoreError
+from sensors.turns import FAULTS, FaultLog
+from store import Store
 
 __all__ = ["Chore", "Maintenance"]
 
@@ -39,6 +38,7 @@ class Maintenance(Running):
     def __init__(self, store: Store, chores: Sequence[Chore]) -> None:
         self._store = store
         self._due = dict.fromkeys(chores, 0.0)
+        self._logs = {chore: FaultLog(logger, chore.name) for chore in chores}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="sensors-maintenance")
 
@@ -68,5 +68,5 @@ class Maintenance(Running):
         self._due[chore] = time.monotonic() + chore.every.total_seconds()
         try:
             chore.run(self._store)
-        except (StoreError, psycopg.Error) as error:
-            logger.warning("%s: %s; tried again later", chore.name, error)
+        except FAULTS as error:
+            self._logs[chore].say(error)

@@ -19,7 +19,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from sensors.connection import Connecting, new_client, persistent
+from sensors.connection import LOGIN_REFUSED, Connecting, new_client, persistent
 from sensors.delivery import Delivery, Sink
 from sensors.errors import BrokerUnreachable
 from sensors.running import Running
@@ -40,6 +40,12 @@ CLIENT_ID: Final = "heitu-ingest"
 # Messages that a broker speaking MQTT 5 may have under way unacknowledged. In 3.1.1 it
 # decides alone: 20 with Mosquitto as installed, so set its max_inflight_messages.
 RECEIVE_MAXIMUM: Final = 5_000
+# What to do when the broker refuses us, in English and Chinese.
+HINT: Final = (
+    "check HEITU_BROKER_USERNAME and HEITU_BROKER_PASSWORD_FILE, and what that login"
+    " may read",
+    "请检查 HEITU_BROKER_USERNAME、HEITU_BROKER_PASSWORD_FILE 及该用户的读取权限",
+)
 # How often the network thread looks whether it should stop waiting for room.
 TICK: Final = 0.1
 # How long a stop waits for the sink to settle what it has.
@@ -111,6 +117,7 @@ class Subscriber(Running):
             host=host,
             port=port,
             properties=persistent(receive_maximum) if version == 5 else None,
+            hint=HINT,
         )
         self._stopping = threading.Event()
         self._room = threading.Event()
@@ -232,7 +239,12 @@ class Subscriber(Running):
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._connecting.failed(f"connection refused: {reason}")
+            why = (
+                "; the user name or the password is wrong 用户名或密码错误"
+                if str(reason) in LOGIN_REFUSED
+                else ""
+            )
+            self._connecting.failed(f"connection refused: {reason}{why}")
             return
         # Always, also into a kept session: a broker that restarted has forgotten it.
         self._subscribe()

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-__all__ = ["Reported", "Value", "keep_report", "reported_state"]
+__all__ = ["Reported", "Value", "keep_report", "moment", "reported_state"]
 
 Value = str | float | bool
 """What an actuator can be told to be."""
@@ -73,3 +73,8 @@ def reported_state(conn: psycopg.Connection, device_id: str) -> dict[str, Report
         [device_id],
     )
     return {name: Reported(value, time, at) for name, value, time, at in rows}
+
+
+def moment(time_us: int) -> datetime:
+    """Return microseconds since 1970 UTC as a time."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)

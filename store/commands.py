@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from store.actuators import Reported, Value, keep_report, reported_state
-from store.errors import DeviceUnknown, StoreError
+from store.actuators import Reported, Value, keep_report, moment, reported_state
+from store.errors import CommandConflict, CommandUnknown, DeviceUnknown
 
 __all__ = [
     "OPEN_STATES",
@@ -47,14 +47,6 @@ _COLUMNS = sql.SQL(
     "command_id, device_id, farm, desired, valid_s, forced, state, reason,"
     " command.created_at, created_by, valid_until, attempts, sent_at, settled_at"
 )
-
-
-class CommandConflict(StoreError):
-    """A command with this id but another content exists."""
-
-
-class CommandUnknown(StoreError):
-    """No command has this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +358,7 @@ def report(
     RowRefused
         The device is not registered.
     """
-    time, received_at = _at(time_us), _at(received_us)
+    time, received_at = moment(time_us), moment(received_us)
     text = _canonical({"state": dict(state), "command": command_id})
     new = keep_report(
         conn,
@@ -505,7 +497,3 @@ def _note(
 def _canonical(body: Mapping[str, Any]) -> str:
     """Return JSON in which true and 1 differ, which Python and jsonb call equal."""
     return json.dumps(body, sort_keys=True, ensure_ascii=False)
-
-
-def _at(time_us: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)

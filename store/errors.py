@@ -17,7 +17,12 @@ StoreError
 ├── CountyUnknown
 ├── DeviceExists
 ├── DeviceUnknown
+├── CommandConflict
+├── CommandUnknown
 └── StreamUnknown
+
+`store.series`, `store.alerts`, `store.rules` and `store.notifications` have more of
+their own.
 """
 
 from collections.abc import Sequence
@@ -101,3 +106,11 @@ class StreamUnknown(StoreError):
     def __init__(self, message: str, *, stream_ids: Sequence[int]) -> None:
         super().__init__(message)
         self.stream_ids = tuple(stream_ids)
+
+
+class CommandConflict(StoreError):
+    """A command with this id but another content exists."""
+
+
+class CommandUnknown(StoreError):
+    """No command has this id."""

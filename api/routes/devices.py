@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import psycopg
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import AwareDatetime, SecretStr
 
 from api import device_schemas, fleet, schemas
@@ -89,6 +89,7 @@ def register_device(
         thing=new.thing or new.id,
         external_id=new.external_id,
         gateway=new.gateway,
+        simulated=new.simulated,
         streams=[(stream.quantity, stream.position) for stream in new.streams],
     )
     with services.store.connection() as conn:
@@ -264,7 +265,10 @@ def quarantined(
 
 @router.post("/quarantine/replay", dependencies=[MayWrite], responses=WRITE_RESPONSES)
 def replay(
-    services: UseServices, asked: device_schemas.Replay
+    services: UseServices,
+    asked: Annotated[
+        device_schemas.Replay, Body(default_factory=device_schemas.Replay)
+    ],
 ) -> device_schemas.Replayed:
     """Try messages in quarantine again; those that can be stored now leave it."""
     done = replay_quarantine(services.store, ids=asked.ids)

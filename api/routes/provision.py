@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from pydantic import SecretStr
 
 from api import device_schemas, fleet
@@ -28,7 +29,9 @@ def rotate(
     device_id: DeviceId,
     services: UseServices,
     response: Response,
-    asked: device_schemas.Rotation,
+    asked: Annotated[
+        device_schemas.Rotation, Body(default_factory=device_schemas.Rotation)
+    ],
 ) -> device_schemas.Credential:
     """Give a device a new secret, shown once; the one before ends after a while."""
     hours = asked.overlap_hours
@@ -63,7 +66,9 @@ def make_claim(
     device_id: DeviceId,
     services: UseServices,
     response: Response,
-    asked: device_schemas.ClaimAsked,
+    asked: Annotated[
+        device_schemas.ClaimAsked, Body(default_factory=device_schemas.ClaimAsked)
+    ],
 ) -> device_schemas.Claim:
     """Make a code with which a device gets its credential, once."""
     with services.store.connection() as conn:

@@ -79,7 +79,7 @@ def from_text(text: str) -> Rule:
     try:
         body = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise _wrong("rule", f"no JSON ({error})", "不是有效的 JSON") from None
+        raise _wrong("rule", f"is not JSON ({error})", "不是有效的 JSON") from None
     return from_json(body)
 
 
@@ -195,7 +195,7 @@ def _float(value: int | float, place: str) -> float:
 
 def _mapping(value: object, place: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise _wrong(place, "is no JSON object", "应为 JSON 对象")
+        raise _wrong(place, "is not a JSON object", "应为 JSON 对象")
     return value
 
 

@@ -21,7 +21,8 @@ from sensors.alerts.rules import Silence
 from sensors.alerts.trial import stored_streams
 from sensors.alerts.watches import Watch, backlog, begun, planned
 from sensors.running import Running
-from store import Store, StoreError, alerts, rules
+from sensors.turns import FAULTS, FaultLog
+from store import Store, alerts, rules
 from store.alerts import OpenAlert, Row
 
 __all__ = ["AlertService"]
@@ -89,7 +90,7 @@ class AlertService(Running):
             self._thread.join()
 
     def _run(self) -> None:
-        waits = 0.0
+        waits, log = 0.0, FaultLog(logger, "alerts")
         while not self._stopping.wait(waits):
             began = time.monotonic()
             try:
@@ -97,8 +98,8 @@ class AlertService(Running):
                 # With very many streams a turn is long: leave the others their share.
                 spent = time.monotonic() - began
                 waits = 0.0 if more else max(self._period, 2 * spent)
-            except (StoreError, psycopg.Error) as error:
-                logger.warning("alerts wait for the database: %s", error)
+            except FAULTS as error:
+                log.say(error)
                 waits = self._period
 
     def evaluate(self) -> bool:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import psycopg
-
 from sensors.commands.sending import message, topic
 from sensors.running import Running
-from store import Store, StoreError, commands
+from sensors.turns import FAULTS, FaultLog
+from store import Store, commands
 from store.commands import Command
 
 __all__ = ["Courier", "Dispatcher", "Sent"]
@@ -118,11 +117,12 @@ class Dispatcher(Running):
             self._inbox.put(token)
 
     def _run(self) -> None:
+        log = FaultLog(logger, "commands")
         while self._listened(self._period):
             try:
                 self.dispatch()
-            except (StoreError, psycopg.Error) as error:
-                logger.warning("commands wait for the database: %s", error)
+            except FAULTS as error:
+                log.say(error)
 
     def _listened(self, seconds: float) -> bool:
         """Wait for a word or the next round, and take all words; False to stop."""

@@ -5,6 +5,7 @@ import hmac
 import smtplib
 import ssl
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Literal, Protocol
@@ -202,11 +203,11 @@ class MailSender:
             )
         else:
             smtp = smtplib.SMTP(server.host, server.port, timeout=self._timeout)
-        try:
+        # Closed if the login fails; else by the caller.
+        with ExitStack() as stack:
+            stack.callback(smtp.close)
             self._log_in(smtp)
-        except BaseException:
-            smtp.close()
-            raise
+            stack.pop_all()
         return smtp
 
     def _log_in(self, smtp: smtplib.SMTP) -> None:

@@ -5,12 +5,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import psycopg
-
 from sensors.notify.errors import NotificationFailed
 from sensors.notify.senders import Sender
 from sensors.running import Running
-from store import Store, StoreError, notifications
+from sensors.turns import FAULTS, FaultLog
+from store import Store, notifications
 from store.notifications import Notification
 
 __all__ = ["Notifier", "pause"]
@@ -85,12 +84,12 @@ class Notifier(Running):
             self._thread.join()
 
     def _run(self) -> None:
-        waits = 0.0
+        waits, log = 0.0, FaultLog(logger, "notifications")
         while not self._stopping.wait(waits):
             try:
                 waits = 0.0 if self.deliver() else self._period
-            except (StoreError, psycopg.Error) as error:
-                logger.warning("notifications wait for the database: %s", error)
+            except FAULTS as error:
+                log.say(error)
                 waits = self._period
 
     def deliver(self) -> int:

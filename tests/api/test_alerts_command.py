@@ -49,13 +49,6 @@ def test_rules_are_added_listed_and_removed(run: Run, rule_file: str) -> None:
     assert isinstance(run(rules_app, "remove", "heat").exception, RuleUnknown)
 
 
-def test_an_argument_in_another_encoding_is_said(run: Run) -> None:
-    # As Python hands on the byte 0xff of a terminal that is not UTF-8.
-    refused = run(alerts_app, "list", "--farm", "\udcff")
-    assert refused.exit_code == 2
-    assert "UTF-8" in refused.output
-
-
 def test_a_bad_rule_file_is_said_by_name(run: Run, tmp_path: Path) -> None:
     missing = run(rules_app, "add", str(tmp_path / "nothing.json"))
     assert missing.exit_code == 2
@@ -110,14 +103,42 @@ def test_channels_are_added_listed_and_removed(run: Run, tmp_path: Path) -> None
     assert run(channels_app, "remove", "hook").output == "hook: removed · 已删除\n"
 
 
+def test_a_channel_to_a_device_that_is_not_registered_is_said(
+    run: Run, store: Store
+) -> None:
+    added = run(channels_app, "add", "siren", "mqtt", "siren-1")
+    assert added.exit_code == 0
+    assert "siren: stored" in added.output
+    assert "siren-1 is not registered" in added.output
+    assert "未登记" in added.output
+    Field(store).add("valve-1")
+    added = run(channels_app, "add", "lamp", "mqtt", "valve-1")
+    assert added.output == "lamp: stored · 已保存\n"
+
+
+def test_a_mail_channel_without_a_server_is_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEITU_SMTP_HOST", raising=False)
+    monkeypatch.delenv("HEITU_SMTP_SENDER", raising=False)
+    added = run(channels_app, "add", "vet", "email", "vet@example.org")
+    assert "HEITU_SMTP_HOST" in added.output
+    monkeypatch.setenv("HEITU_SMTP_HOST", "mail.example.org")
+    monkeypatch.setenv("HEITU_SMTP_SENDER", "heitu@example.org")
+    added = run(channels_app, "add", "vet-2", "email", "vet@example.org")
+    assert added.output == "vet-2: stored · 已保存\n"
+
+
 def test_a_command_is_queued_and_listed(run: Run, store: Store) -> None:
     Field(store).add("valve-1")
     sent = run(
         commands_app,
         *("send", "valve-1", "valve=open", "opening=40", "--force", "--id", "c1"),
     )
-    assert sent.output == "c1: queued\n"
-    assert "valve=open, opening=40" in run(commands_app, "list").output
+    assert sent.output == "c1: queued 待发\n"
+    listed = run(commands_app, "list").output
+    assert "valve=open, opening=40" in listed
+    assert "queued 待发" in listed
 
 
 def test_a_command_to_a_device_of_unknown_state_is_refused(

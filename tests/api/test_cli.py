@@ -16,6 +16,16 @@ def test_unknown_option_is_wrong_usage() -> None:
     assert heitu("demo", "--no-such-option").returncode == 2
 
 
+@pytest.mark.parametrize("command", ["alerts", "devices", "series"])
+def test_an_argument_in_another_encoding_is_said(command: str) -> None:
+    # Python hands it on as the byte 0xff.
+    ran = heitu(command, "list", "--farm", "\udcff")
+    assert ran.returncode == 2
+    assert "'\\udcff' is not UTF-8" in ran.stderr
+    assert "终端编码" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_archive_that_is_not_there_is_an_error(private_folder: Path) -> None:
     ran = heitu("archive", "list", "--data", str(private_folder / "none"))
     assert ran.returncode == 1

@@ -440,6 +440,20 @@ def test_quarantine_is_shown_and_replayed(store: Store) -> None:
     assert len(client.get("/quarantine").json()["messages"]) == 1
 
 
+def test_device_is_registered_as_simulated(store: Store) -> None:
+    client = device_client(store)
+    assert client.post("/devices", json={**NEW, "simulated": True}).status_code == 201
+    assert client.get("/devices").json()["devices"][0]["simulated"] is True
+
+
+def test_replay_without_a_body_is_of_all(store: Store) -> None:
+    client = device_client(store, token="t")
+    headers = {"Authorization": "Bearer t"}
+    response = client.post("/quarantine/replay", headers=headers)
+    assert response.status_code == 200
+    assert response.json()["still"] == 0
+
+
 def test_replay_of_nothing_known(store: Store) -> None:
     client = device_client(store)
     body = client.post("/quarantine/replay", json={"ids": [99]}).json()

@@ -136,7 +136,9 @@ def test_list_and_kinds(heitu: CliRunner) -> None:
     listed = ran(heitu, "list").stdout
     assert "p1" in listed
     assert "从未 never" in listed
-    assert "soil_moisture" in ran(heitu, "kinds").stdout
+    kinds = ran(heitu, "kinds").stdout
+    assert "soil_moisture" in kinds
+    assert "valve: closed, open; opening: 0 to 100 %" in kinds
 
 
 def test_show_tells_all_but_the_secret(heitu: CliRunner, store: Store) -> None:
@@ -149,8 +151,8 @@ def test_show_tells_all_but_the_secret(heitu: CliRunner, store: Store) -> None:
         "kind 类型: soil-probe",
         "topic 主题: farm/home/p1/up",
         "place 位置: 124.34 43.31",
-        "stream 数据流: soil_moisture m3/m3 p1",
-        "secret 密钥: of 签发于 20",
+        "stream 数据流: soil_moisture m3/m3 p1 since 自 20",
+        "secret 密钥: since 签发于 20",
         "connection 连接: 192.0.2.9 since 自 2026-07-01 00:00:00Z",
         "missing 缺失: 0",
     ):
@@ -164,14 +166,16 @@ def test_rotate_then_finish(heitu: CliRunner, store: Store) -> None:
     new = secret_in(ran(heitu, "rotate", "p1"))
     assert may_enter(store, old)
     assert may_enter(store, new)
-    assert ran(heitu, "rotate", "p1", "--finish").stdout.startswith("1 old")
+    assert ran(heitu, "rotate", "p1", "--finish").stdout.startswith(
+        "old secrets ended: 1 ·"
+    )
     assert not may_enter(store, old)
     assert may_enter(store, new)
 
 
 def test_revoke(heitu: CliRunner, store: Store) -> None:
     secret = secret_in(ran(heitu, *ADD))
-    assert ran(heitu, "revoke", "p1").stdout.startswith("1 secrets ended")
+    assert ran(heitu, "revoke", "p1").stdout.startswith("secrets ended: 1 ·")
     assert not may_enter(store, secret)
 
 
@@ -190,12 +194,22 @@ def test_move_from_now_on(heitu: CliRunner, store: Store) -> None:
     with store.connection() as conn:
         things = [stream.thing for stream in devices.streams(conn, "p1")]
     assert things == ["p1"] * 3 + ["plot-2"] * 3
+    told = ran(heitu, "show", "p1").stdout.splitlines()
+    streams = [line for line in told if line.startswith("stream")]
+    assert [line.endswith("(past 已结束)") for line in streams] == [True] * 3 + [
+        False
+    ] * 3
+    assert "plot-2 since 自" in streams[-1]
 
 
 def test_move_at_a_time_with_an_offset(heitu: CliRunner, store: Store) -> None:
     ran(heitu, *ADD)
     time = "2126-07-01T08:00:00+08:00"
     ran(heitu, "move", "p1", "--thing", "plot-2", "--since", time)
+    told = ran(heitu, "show", "p1").stdout
+    assert "p1 since 自" in told
+    assert "until 至 2126-07-01 00:00:00Z\n" in told
+    assert "past" not in told
     with store.connection() as conn:
         last = devices.streams(conn, "p1")[-1]
     assert last.since == datetime(2126, 7, 1, tzinfo=UTC)
@@ -260,6 +274,7 @@ def test_import_of_a_list(
     result = ran(heitu, "import", str(tmp_path / "list.csv"), "--secrets", str(secrets))
     assert result.stdout.startswith("2 devices registered")
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert b"\r" not in secrets.read_bytes()
     with secrets.open(encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["topic"], second["topic"]) == ("farm/lishu/a1/up", "farm/home/a2/up")
@@ -273,9 +288,9 @@ def test_import_of_a_list(
 @pytest.mark.parametrize(
     ("text", "mention"),
     [
-        ("id,kind,lon\n", "missing: lat"),
-        (HEAD.replace("farm", "colour"), "not known: colour"),
-        ("id,kind,lon,lat,lat\n", "each once"),
+        ("id,kind,lon\n", "missing 缺少: lat"),
+        (HEAD.replace("farm", "colour"), "not known 未知: colour"),
+        ("id,kind,lon,lat,lat\n", "more than once 重复: lat"),
         (HEAD + LINES + "a/3,soil-probe,1,1,,,,\n", "line 4: id"),
         (HEAD + LINES + "a3,soil-probe,x,1,,,,\n", "line 4: lon"),
         (HEAD + LINES + "a3,soil-probe,1\n", "line 4: has not as many cells"),
@@ -296,16 +311,56 @@ def test_faults_of_a_list_are_named_and_nothing_is_registered(
         assert devices.all_devices(conn) == []
 
 
-def test_list_that_names_a_device_twice(
+def test_all_faulty_lines_are_named_at_once(
     heitu: CliRunner, store: Store, tmp_path: Path
 ) -> None:
-    (tmp_path / "list.csv").write_text(HEAD + LINES + "a1,soil-probe,1,1,,,,\n")
+    ran(heitu, *ADD, "--external-id", "0004a30b001c0530", "--no-credential")
+    (tmp_path / "list.csv").write_text(
+        "id,kind,lon,lat,external_id,simulated,streams\n"
+        "a1,soil-probe,1,1,,,\n"
+        "a2,toaster,x,1,,,\n"
+        "p1,soil-probe,1,1,,,\n"
+        "a1,soil-probe,1,1,,,\n"
+        "a3,soil-probe,1,1,,,colour@1 soil_moisture@a@b\n"
+        "a4,soil-probe,1,1,0004A30B001C0530,maybe,\n"
+        "a5,soil-probe,1,1,a2,,\n"
+    )
     secrets = tmp_path / "secrets.csv"
     result = run(heitu, "import", str(tmp_path / "list.csv"), "--secrets", str(secrets))
-    assert isinstance(result.exception, DeviceExists)
+    assert isinstance(result.exception, DeviceListInvalid)
+    told = str(result.exception).splitlines()[1:]
+    for number, *mentions in (
+        (3, "'toaster'", "lon: "),
+        (4, "'p1' is already registered"),
+        (5, "'a1' is on line 2 too"),
+        (6, "'colour' is unknown", "soil_moisture@a@b"),
+        (7, "simulated 'maybe'"),
+        (7, "'0004A30B001C0530' is already registered"),
+        (8, "'a2' is on line 3 too"),
+    ):
+        (line,) = [s for s in told if mentions[0] in s]
+        assert line.startswith(f"  line {number}: ")
+        assert all(mention in line for mention in mentions)
+    assert len(told) == 7
     assert not secrets.exists()
     with store.connection() as conn:
-        assert devices.all_devices(conn) == []
+        assert [device.device_id for device in devices.all_devices(conn)] == ["p1"]
+
+
+def test_simulated_devices_are_marked(
+    heitu: CliRunner, store: Store, tmp_path: Path
+) -> None:
+    ran(heitu, *ADD, "--simulated", "--no-credential")
+    (tmp_path / "list.csv").write_text(
+        "id,kind,lon,lat,simulated\na1,soil-probe,1,1,是\na2,soil-probe,1,1,no\n"
+        "a3,soil-probe,1,1,\n"
+    )
+    ran(heitu, "import", str(tmp_path / "list.csv"), "--no-credential")
+    with store.connection() as conn:
+        marks = {d.device_id: d.simulated for d in devices.all_devices(conn)}
+    assert marks == {"p1": True, "a1": True, "a2": False, "a3": False}
+    assert "simulated 模拟: yes 是" in ran(heitu, "show", "p1").stdout
+    assert "simulated" not in ran(heitu, "show", "a2").stdout
 
 
 def test_secrets_overwrite_nothing(
@@ -350,13 +405,15 @@ def test_broker_configuration_is_written(
     assert "user p1\n" in (out / "acl").read_text()
     assert "\np1:$7$101$" in "\n" + (out / "passwords").read_text()
     assert f"acl_file {out}/acl" in (out / "mosquitto.conf").read_text()
-    for name in ("passwords", "heitu-ingest.secret", "heitu-ingest-2.secret"):
+    users = ("heitu-ingest", "heitu-ingest-2", "heitu-monitor")
+    for name in ("passwords", *(f"{user}.secret" for user in users)):
         assert stat.S_IMODE((out / name).stat().st_mode) == 0o600
-    secret = (out / "heitu-ingest.secret").read_text()
-    assert secret.strip() not in result.output
-    # Made again, workers keep their secrets.
+    secrets = [(out / f"{user}.secret").read_text() for user in users]
+    assert not any(secret.strip() in result.output for secret in secrets)
+    assert "\nheitu-monitor:$7$101$" in (out / "passwords").read_text()
+    # Made again, workers and monitor keep their secrets.
     assert broker(heitu, out).exit_code == 0
-    assert (out / "heitu-ingest.secret").read_text() == secret
+    assert [(out / f"{user}.secret").read_text() for user in users] == secrets
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch, store: Store, command: str, opening: str
 ) -> tuple[int, str]:
     """Run a command whose ingest is dead; returns its exit code and its output."""
-    dead = SimpleNamespace(running=False, port=1883)
+    dead = SimpleNamespace(running=False, port=1883, tls_port=0)
 
     @contextmanager
     def opened(*args: object) -> Iterator[tuple[object, object]]:

@@ -45,6 +45,31 @@ def a_device(store: Store, address: str = "192.0.2.50") -> TestClient:
     return device_client(store, address=address, url="http://farm.example:8421")
 
 
+def test_claim_and_rotation_need_no_body(herd: Store) -> None:
+    client = device_client(herd, token="t")
+    headers = {"Authorization": "Bearer t"}
+    assert client.post("/devices/c1/claim", headers=headers).status_code == 201
+    assert client.post("/devices/c1/credential", headers=headers).status_code == 200
+
+
+def test_code_sent_as_anything_but_json_is_not_repeated(herd: Store) -> None:
+    text = '{"claim": "F9WT-N2MF", "hardware_id": "AA"}'
+    response = a_device(herd).post(
+        "/provision", content=text, headers={"Content-Type": "text/plain"}
+    )
+    assert_problem(
+        response, 422, "Parameter invalid", "Content-Type: application/json", "body: "
+    )
+    assert "F9WT" not in response.text
+
+
+def test_code_without_a_body_names_no_empty_field(herd: Store) -> None:
+    response = a_device(herd).post("/provision")
+    assert_problem(
+        response, 422, "Parameter invalid", "body: Field required; send JSON"
+    )
+
+
 def test_claim_becomes_an_identity_once(herd: Store) -> None:
     asked = {"claim": a_claim(herd), "hardware_id": "AA:BB:CC"}
     response = a_device(herd).post("/provision", json=asked)

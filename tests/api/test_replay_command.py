@@ -166,7 +166,7 @@ def test_without_resume_nothing_is_left_beside_the_file(
     ("options", "error", "reason"),
     [
         (("--username", "cow-97"), BrokerUnreachable, "password is wrong"),
-        ((), BrokerUnreachable, "password is wrong"),
+        ((), BrokerUnreachable, "--password-file or HEITU_MQTT_PASSWORD"),
         (("--ca-file", "CA"), None, "holds no PEM certificate"),
         (("--password-file", "nowhere"), None, "cannot be read"),
         (("--zone", "Asia/Changchun-"), None, "Asia/Shanghai"),

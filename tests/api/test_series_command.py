@@ -48,7 +48,7 @@ def test_retain_asks_and_drops(run: Run, store: Store) -> None:
     with store.connection() as conn:
         assert conn.execute("SELECT count(*) FROM reading").fetchone() == (1,)
     result = run("retain", "--days", days, "--yes")
-    assert "1 weeks dropped" in result.output
+    assert "weeks dropped: 1 · 已删除周分区：1" in result.output
     with store.connection() as conn:
         assert conn.execute("SELECT count(*) FROM reading").fetchone() == (0,)
         assert conn.execute("SELECT sum FROM reading_hour").fetchall() == [(0.25,)]

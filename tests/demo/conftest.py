@@ -28,7 +28,8 @@ def heitu(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "COLUMNS": "200"},
+        # Any free ports: other tests listen at the same time.
+        env={"HEITU_PORT": "0", "HEITU_MQTT_PORT": "0", **os.environ, "COLUMNS": "200"},
     )
 
 

@@ -44,7 +44,9 @@ def test_rights_of_each_kind_of_user() -> None:
         "topic write farm/+/+/down/#\n"
         "topic read application/+/device/+/event/up\n"
         "topic read v3/+/devices/+/up\n"
-        "topic read $SYS/broker/publish/messages/dropped\n"
+        "\n"
+        "user heitu-monitor\n"
+        "topic read $SYS/#\n"
         "\n"
         "user c1\n"
         "topic write farm/f1/c1/up\n"
@@ -81,8 +83,8 @@ def test_chinese_names_stay() -> None:
     assert exportable([device]) == ([device], [])
 
 
-@pytest.mark.parametrize("name", ["heitu-ingest", "heitu-ingest-2"])
-def test_device_cannot_take_the_name_of_a_worker(name: str) -> None:
+@pytest.mark.parametrize("name", ["heitu-ingest", "heitu-ingest-2", "heitu-monitor"])
+def test_device_cannot_take_the_name_of_a_service(name: str) -> None:
     with pytest.raises(BrokerNameTaken, match="重名"):
         exportable([Access(name, "f1", False, COLLAR.hashes)])
 
@@ -134,8 +136,8 @@ def mosquitto(private_folder: Path) -> Iterator[int]:
     files = Files(*(private_folder / name for name in ("passwords", "acl", "state")))
     files.state.mkdir()
     port = free_port()
-    ingest = [("heitu-ingest", "of-ingest")]
-    files.passwords.write_text(password_file(DEVICES, ingest))
+    services = [("heitu-ingest", "of-ingest"), ("heitu-monitor", "of-monitor")]
+    files.passwords.write_text(password_file(DEVICES, services))
     files.access_list.write_text(access_list(DEVICES, ["heitu-ingest"]))
     config = private_folder / "mosquitto.conf"
     config.write_text(
@@ -191,6 +193,7 @@ class Client:
         return not self.published[mid].is_failure
 
     def listen(self, topic: str) -> None:
+        self.subscribed = False
         self.paho.subscribe(topic, qos=1)
         until(lambda: self.subscribed)
 
@@ -247,6 +250,23 @@ def test_ingest_hears_all_by_a_shared_subscription(mosquitto: int) -> None:
         assert abroad.publish("farm/f2/c3/up")
         until(lambda: len(ingest.heard) == 2)
     assert sorted(ingest.heard) == ["farm/f1/c1/up", "farm/f2/c3/up"]
+
+
+def test_monitor_reads_the_brokers_counters_and_no_readings(mosquitto: int) -> None:
+    with (
+        connected(mosquitto, "heitu-monitor", "of-monitor") as monitor,
+        connected(mosquitto, "heitu-ingest", "of-ingest") as ingest,
+        connected(mosquitto, "c1", "new-c1") as collar,
+    ):
+        for topic in ("farm/#", "$SYS/broker/publish/messages/dropped"):
+            monitor.listen(topic)
+        ingest.listen("$SYS/#")
+        ingest.listen("farm/+/+/up")
+        assert collar.publish("farm/f1/c1/up")
+        assert not monitor.publish("farm/f1/c1/down/command")
+        until(lambda: bool(monitor.heard) and bool(ingest.heard))
+    assert set(monitor.heard) == {"$SYS/broker/publish/messages/dropped"}
+    assert ingest.heard == ["farm/f1/c1/up"]
 
 
 def test_gateway_speaks_for_its_farm(mosquitto: int) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from sensors.maintenance import Chore, Maintenance
-from store import DatabaseUnavailable, RowRefused, Store, StoreError
+from store import DatabaseUnavailable, RowRefused, Store
 
 SOON = timedelta(0)
 NEVER_AGAIN = timedelta(days=1)
@@ -39,9 +39,11 @@ def test_chore_waits_for_its_turn(store: Store) -> None:
     assert seldom.left == 1
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable, RowRefused])
-def test_what_the_store_raises_stops_neither_the_chore_nor_the_others(
-    store: Store, error: type[StoreError]
+@pytest.mark.parametrize(
+    "error", [DatabaseUnavailable, RowRefused, OSError, ValueError]
+)
+def test_a_fault_stops_neither_the_chore_nor_the_others(
+    store: Store, error: type[Exception]
 ) -> None:
     tried, other = _Counted(2), _Counted(2)
 

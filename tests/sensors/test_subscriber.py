@@ -340,6 +340,11 @@ def test_broker_asks_for_a_password(tmp_path: Path) -> None:
         with pytest.raises(BrokerUnreachable, match="connection refused") as caught:
             wrong.start()
         assert "wr0ng" not in f"{caught.value} {wrong!r}"
+        said = str(caught.value)
+        assert "user name or the password is wrong" in said
+        assert "HEITU_BROKER_USERNAME" in said
+        assert "HEITU_BROKER_PASSWORD_FILE" in said
+        assert "check that it runs" not in said
 
 
 @needs_mosquitto

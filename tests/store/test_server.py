@@ -245,7 +245,7 @@ def test_server_that_does_not_start_is_not_tried_in_a_tight_loop(stopped: Path) 
                 store.connection(timeout=0.01),
             ):
                 pass
-        assert log.read_text().count("plenty") <= 5
+        assert log.read_text().count("plenty") <= 20
         settings.write_text(good)
         with store.connection(timeout=PATIENT) as conn:
             assert conn.execute("SELECT 1").fetchone() == (1,)

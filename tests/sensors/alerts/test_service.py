@@ -466,3 +466,22 @@ def _more_than(farm: Farm, number: int) -> bool:
 def test_the_store_is_the_only_memory(store: Store) -> None:
     """A service on a store without rules does nothing and asks for nothing."""
     assert AlertService(store).evaluate() is False
+
+
+def test_a_fault_of_one_turn_does_not_end_the_thread(
+    farm: Farm, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[Exception] = [ValueError("broken"), OSError("no file")]
+
+    def broken() -> int:
+        if faults:
+            raise faults.pop(0)
+        return farm.clock()
+
+    farm.put(ruled(HOT))
+    farm.minute = 3
+    farm.write("station-1", [(2, 31)])
+    with AlertService(farm.store, period=0.01, clock=broken) as running:
+        until(lambda: bool(found(farm)) or not running.running)
+        assert running.running
+    assert "ValueError: broken" in caplog.text

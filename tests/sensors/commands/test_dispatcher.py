@@ -1,6 +1,9 @@
 """Commands on their way: sent, sent again, acknowledged, confirmed, expired."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
 
 from sensors.commands import Dispatcher, Sent
 from tests.sensors.commands.conftest import Courier, Field
@@ -133,3 +136,21 @@ def test_the_couriers_are_asked_in_their_order(field: Field) -> None:
     Dispatcher(field.store, [field.courier, second], clock=field.now).dispatch()
     assert field.courier.messages == []
     assert len(second.messages) == 1
+
+
+def test_a_fault_of_one_round_does_not_end_the_thread(
+    field: Field, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[Exception] = [ValueError("broken"), OSError("no file")]
+
+    def broken() -> datetime:
+        if faults:
+            raise faults.pop(0)
+        return field.now()
+
+    field.courier.here.add("valve-1")
+    field.order()
+    with Dispatcher(field.store, [field.courier], period=0.01, clock=broken) as running:
+        until(lambda: bool(field.courier.messages) or not running.running)
+        assert running.running
+    assert "ValueError: broken" in caplog.text

@@ -217,3 +217,26 @@ def test_the_thread_tells_by_itself_and_stops(outbox: Outbox) -> None:
         until(lambda: bool(outbox.receiver.got))
         assert running.running
     assert not running.running
+
+
+def test_a_fault_of_one_turn_does_not_end_the_thread(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults: list[Exception] = [ValueError("broken"), OSError("no file")]
+    clock = outbox.now
+
+    def broken() -> datetime:
+        if faults:
+            raise faults.pop(0)
+        return clock()
+
+    outbox.add()
+    outbox.open()
+    with Notifier(
+        outbox.store, {"webhook": outbox.receiver}, period=0.01, clock=broken
+    ) as running:
+        until(lambda: bool(outbox.receiver.got) or not running.running)
+        assert running.running
+    assert "ValueError: broken" in caplog.text
+    # Once a minute at most.
+    assert "no file" not in caplog.text
