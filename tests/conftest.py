@@ -28,12 +28,25 @@ _numbers = itertools.count(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Dask's schedulers all want one port for their page, and refuse to share it.
+_DASK = (
+    "tests/api/test_season_again.py",
+    "tests/api/test_season_command.py",
+    "tests/raster/test_cluster.py",
+    "tests/raster/test_product_cluster.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, and all that use the demo, in one process."""
+    """Keep the tests of a file in one process, and those that share something."""
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = "demo" if file.startswith("tests/demo/") else file
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item.nodeid.partition("::")[0])))
+
+
+def _group(file: str) -> str:
+    if file.startswith("tests/demo/"):
+        return "demo"
+    return "dask" if file in _DASK else file
 
 
 @pytest.fixture(scope="session")
