@@ -21,8 +21,13 @@ setup: $(SYNCED)
 demo: setup
 	$(BIN)/heitu demo
 
+# Dask's worker processes do not get along with parallel test processes.
+CLUSTER_TESTS := tests/raster/test_cluster.py tests/raster/test_product_cluster.py
+
 test: setup
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/pytest $(CLUSTER_TESTS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup \
+	  $(addprefix --ignore ,$(CLUSTER_TESTS))
 
 check: setup
 	$(BIN)/ruff check .
