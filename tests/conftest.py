@@ -25,7 +25,8 @@ settings.load_profile("heitu")
 _numbers = itertools.count(1)
 
 # Parallel test processes are deaf to Ctrl-C, and so would be the programs they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Dask's schedulers all want one port for their page, and refuse to share it.
