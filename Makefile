@@ -21,13 +21,8 @@ setup: $(SYNCED)
 demo: setup
 	$(BIN)/heitu demo
 
-# Dask's worker processes do not get along with parallel test processes.
-CLUSTER_TESTS := tests/raster/test_cluster.py tests/raster/test_product_cluster.py
-
 test: setup
-	$(BIN)/pytest $(CLUSTER_TESTS)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup \
-	  $(addprefix --ignore ,$(CLUSTER_TESTS))
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .

@@ -29,15 +29,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Dask's schedulers all want one port for their page, and refuse to share it.
-_DASK = (
-    "tests/api/test_season_again.py",
-    "tests/api/test_season_command.py",
-    "tests/raster/test_cluster.py",
-    "tests/raster/test_product_cluster.py",
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a file in one process, and those that share something."""
     for item in items:
@@ -45,9 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(file: str) -> str:
-    if file.startswith("tests/demo/"):
-        return "demo"
-    return "dask" if file in _DASK else file
+    return "demo" if file.startswith("tests/demo/") else file
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ def test_a_cluster_makes_the_same_product(
     arguments = (*BOX, "--year", "2026", "--block", "16", "--out")
     here, _ = made(run(data, *arguments, str(tmp_path / "threads")))
     with LocalCluster(
-        n_workers=1, processes=False, protocol="tcp://", dashboard_address=None
+        n_workers=1, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0"
     ) as cluster:
         monkeypatch.setenv("HEITU_DASK", cluster.scheduler_address)
         result = run(data, *arguments, str(tmp_path / "cluster"))
