@@ -43,6 +43,7 @@ from tests.raster.scenes import grid, write_scene
 ROOT = Path(cluster.__file__).parents[1]
 SUMMER: dict[str, Any] = {"start": date(2026, 4, 1), "end": date(2026, 10, 31)}
 LARGE = grid(150, 150)
+FREE_PORT = "127.0.0.1:0"
 BLOCK = 30
 """Side of a block: 25 of them, so that a worker killed early leaves work behind."""
 
@@ -111,7 +112,7 @@ def two_workers() -> Iterator[Cluster]:
 def no_workers() -> Iterator[str]:
     """Address of a scheduler in this process without any worker."""
     with LocalCluster(
-        n_workers=0, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0"
+        n_workers=0, processes=False, protocol="tcp://", dashboard_address=FREE_PORT
     ) as local:
         yield local.scheduler_address
 
@@ -296,7 +297,7 @@ def test_a_scheduler_without_workers(no_workers: str) -> None:
 
 def test_the_address_of_a_worker_is_not_that_of_the_scheduler() -> None:
     with LocalCluster(
-        n_workers=1, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0"
+        n_workers=1, processes=False, protocol="tcp://", dashboard_address=FREE_PORT
     ) as local:
         address = local.workers[0].address
         with (
@@ -361,7 +362,9 @@ def test_patch_releases_of_python_go_together_and_missing_packages_do_not() -> N
 def test_without_an_address_threads_compute(address: str | None) -> None:
     # A client that somebody left current is not what was asked for.
     with (
-        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as local,
+        LocalCluster(
+            n_workers=1, processes=False, dashboard_address=FREE_PORT
+        ) as local,
         Client(local),
         dask.config.set(num_workers=3),
         connect(address) as workers,
