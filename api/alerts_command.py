@@ -179,19 +179,23 @@ def alerts_list(
             limit=limit + 1,
         )
     for row in found[:limit]:
-        table.add_row(
-            str(row.alert_id),
-            _time(row.opened_at),
-            _both(row.severity),
-            row.farm,
-            row.device_id,
-            _life(row),
-            ("[模拟 simulated] " if row.simulated else "")
-            + f"{row.text_zh} · {row.text_en}",
-        )
+        table.add_row(*_cells(row))
     _print(table)
     if len(found) > limit:
         typer.echo(f"older ones left out: --limit {limit} · 更早的未列出")
+
+
+def _cells(row: "Alert") -> tuple[str, ...]:
+    return (
+        str(row.alert_id),
+        _time(row.opened_at),
+        _both(row.severity),
+        row.farm,
+        row.device_id,
+        _life(row),
+        ("[模拟 simulated] " if row.simulated else "")
+        + f"{row.text_zh} · {row.text_en}",
+    )
 
 
 def _life(row: "Alert") -> str:

@@ -5,6 +5,7 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -200,16 +201,8 @@ def _registration(row: Mapping[str, str]) -> Registration:
         faults += _told(error)
     if faults:
         raise ValueError(", ".join(faults))
-    return Registration(
-        device_id=new.id,
-        farm=new.farm,
-        kind=new.kind,
-        lon=new.lon,
-        lat=new.lat,
-        name_zh=new.name_zh or new.id,
-        name_en=new.name_en or new.id,
-        thing=new.thing or new.id,
-        external_id=new.external_id,
+    return replace(
+        new.registration(),
         gateway=gateway,
         simulated=bool(simulated),
         streams=streams,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from api import schemas
+from api.fleet import Registration
 
 __all__ = [
     "Bucket",
@@ -231,6 +232,23 @@ class NewDevice(Asked):
     simulated: bool = False
     streams: Annotated[list[NewStream], Field(max_length=1000)] = []
     credential: bool = True
+
+    def registration(self) -> Registration:
+        """Return it as the fleet takes it."""
+        return Registration(
+            device_id=self.id,
+            farm=self.farm,
+            kind=self.kind,
+            lon=self.lon,
+            lat=self.lat,
+            name_zh=self.name_zh,
+            name_en=self.name_en,
+            thing=self.thing,
+            external_id=self.external_id,
+            gateway=self.gateway,
+            simulated=self.simulated,
+            streams=[(stream.quantity, stream.position) for stream in self.streams],
+        )
 
 
 class Topics(BaseModel):

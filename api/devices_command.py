@@ -28,46 +28,54 @@ DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Its id · 设�
 NoCredential = Annotated[
     bool, typer.Option("--no-credential", help="Make no secret · 不生成密钥")
 ]
+NewId = Annotated[str, typer.Argument(help="Id, also its topic · 设备编号")]
+Kind = Annotated[str, typer.Option(help="Profile, see `devices kinds` · 类型")]
+Longitude = Annotated[
+    float, typer.Option(min=-180, max=180, help="Longitude, WGS 84 · 经度")
+]
+Latitude = Annotated[
+    float, typer.Option(min=-90, max=90, help="Latitude, WGS 84 · 纬度")
+]
+ChineseName = Annotated[str, typer.Option(help="Chinese name · 中文名")]
+EnglishName = Annotated[str, typer.Option(help="English name · 英文名")]
+Farm = Annotated[str, typer.Option(help="Farm · 农场")]
+Thing = Annotated[str, typer.Option(help="What it measures: a field, a cow · 测量对象")]
+ExternalId = Annotated[
+    str | None, typer.Option(help="Name in a network: devEUI · 外部编号")
+]
+Gateway = Annotated[
+    bool | None,
+    typer.Option(
+        "--gateway/--no-gateway", help="Speaks for its farm; as its kind · 网关"
+    ),
+]
+Simulated = Annotated[
+    bool,
+    typer.Option("--simulated", help="Its readings are not measured here · 模拟数据"),
+]
+Streams = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="QUANTITY@POSITION",
+        help="In place of the profile's; repeat for more depths · 测量位置",
+    ),
+]
 
 
 @devices_app.command("add")
 def add(
-    device_id: Annotated[str, typer.Argument(help="Id, also its topic · 设备编号")],
-    kind: Annotated[str, typer.Option(help="Profile, see `devices kinds` · 类型")],
-    lon: Annotated[
-        float, typer.Option(min=-180, max=180, help="Longitude, WGS 84 · 经度")
-    ],
-    lat: Annotated[
-        float, typer.Option(min=-90, max=90, help="Latitude, WGS 84 · 纬度")
-    ],
-    name_zh: Annotated[str, typer.Option(help="Chinese name · 中文名")] = "",
-    name_en: Annotated[str, typer.Option(help="English name · 英文名")] = "",
-    farm: Annotated[str, typer.Option(help="Farm · 农场")] = "home",
-    thing: Annotated[
-        str | None, typer.Option(help="What it measures: a field, a cow · 测量对象")
-    ] = None,
-    external_id: Annotated[
-        str | None, typer.Option(help="Name in a network: devEUI · 外部编号")
-    ] = None,
-    gateway: Annotated[
-        bool | None,
-        typer.Option(
-            "--gateway/--no-gateway", help="Speaks for its farm; as its kind · 网关"
-        ),
-    ] = None,
-    simulated: Annotated[
-        bool,
-        typer.Option(
-            "--simulated", help="Its readings are not measured here · 模拟数据"
-        ),
-    ] = False,
-    stream: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="QUANTITY@POSITION",
-            help="In place of the profile's; repeat for more depths · 测量位置",
-        ),
-    ] = None,
+    device_id: NewId,
+    kind: Kind,
+    lon: Longitude,
+    lat: Latitude,
+    name_zh: ChineseName = "",
+    name_en: EnglishName = "",
+    farm: Farm = "home",
+    thing: Thing = "",
+    external_id: ExternalId = None,
+    gateway: Gateway = None,
+    simulated: Simulated = False,
+    stream: Streams = None,
     no_credential: NoCredential = False,
     data: Data = None,
 ) -> None:
@@ -85,10 +93,10 @@ def add(
         kind=kind,
         lon=lon,
         lat=lat,
-        name_zh=name_zh or device_id,
-        name_en=name_en or device_id,
+        name_zh=name_zh,
+        name_en=name_en,
         farm=farm,
-        thing=thing or device_id,
+        thing=thing,
         external_id=external_id,
         gateway=gateway,
         simulated=simulated,

@@ -29,7 +29,8 @@ _POSITION = re.compile(r"[\w.-]{0,64}")
 class Registration:
     """A device as somebody describes it; ``streams`` are pairs quantity, position.
 
-    Without ``gateway`` its kind decides.
+    Without names, or a thing that it measures, its id stands for them; without
+    ``gateway`` its kind decides.
     """
 
     device_id: str
@@ -37,9 +38,9 @@ class Registration:
     kind: str
     lon: float
     lat: float
-    name_zh: str
-    name_en: str
-    thing: str
+    name_zh: str = ""
+    name_en: str = ""
+    thing: str = ""
     external_id: str | None = None
     gateway: bool | None = None
     simulated: bool = False
@@ -89,8 +90,8 @@ def add(
     device = Device(
         device_id=new.device_id,
         farm=new.farm,
-        name_zh=new.name_zh,
-        name_en=new.name_en,
+        name_zh=new.name_zh or new.device_id,
+        name_en=new.name_en or new.device_id,
         kind=new.kind,
         lon=new.lon,
         lat=new.lat,
@@ -106,12 +107,13 @@ def add(
 
 def _specs(new: Registration) -> list[StreamSpec]:
     """Return the streams of the kind, with those asked for in place of the usual."""
+    thing = new.thing or new.device_id
     asked = [
-        StreamSpec(name, quantity(name).unit, new.thing, position)
+        StreamSpec(name, quantity(name).unit, thing, position)
         for name, position in dict.fromkeys(new.streams)
     ]
     replaced = {spec.quantity for spec in asked}
-    usual = stream_specs(new.kind, thing=new.thing)
+    usual = stream_specs(new.kind, thing=thing)
     return [spec for spec in usual if spec.quantity not in replaced] + asked
 
 

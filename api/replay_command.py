@@ -53,41 +53,49 @@ Seed = Annotated[
 ]
 
 
+RecordedFile = Annotated[Path, typer.Argument(help="CSV or Excel · 记录文件")]
+Farm = Annotated[str, typer.Option(help="Farm of the devices · 农场")]
+Prefix = Annotated[str, typer.Option(help="Put before the devices' names · 设备名前缀")]
+Zone = Annotated[
+    str, typer.Option(help="Of times without an offset · 无时区时间的时区")
+]
+Loss = Annotated[float, typer.Option(min=0, max=1, help="Share never sent · 丢失比例")]
+Duplicate = Annotated[
+    float, typer.Option(min=0, max=1, help="Share sent twice · 重复比例")
+]
+Disorder = Annotated[
+    float, typer.Option(min=0, help="Delayed by up to so many s · 乱序秒数")
+]
+Skew = Annotated[float, typer.Option(help="Clocks fast by so many s · 时钟偏差秒数")]
+Speed = Annotated[
+    float, typer.Option(min=0, help="Times real time; 0: no waiting · 倍速")
+]
+PlanOnly = Annotated[
+    bool, typer.Option("--plan", help="Say what would be sent · 只列出内容")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where it stopped · 断点续传")
+]
+BookmarkFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Where it says how far it came · 进度文件"),
+]
+
+
 def replay(
-    file: Annotated[Path, typer.Argument(help="CSV or Excel · 记录文件")],
-    farm: Annotated[str, typer.Option(help="Farm of the devices · 农场")],
-    prefix: Annotated[
-        str, typer.Option(help="Put before the devices' names · 设备名前缀")
-    ] = "",
-    zone: Annotated[
-        str, typer.Option(help="Of times without an offset · 无时区时间的时区")
-    ] = "Asia/Shanghai",
-    loss: Annotated[
-        float, typer.Option(min=0, max=1, help="Share never sent · 丢失比例")
-    ] = 0.0,
-    duplicate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share sent twice · 重复比例")
-    ] = 0.0,
-    disorder: Annotated[
-        float, typer.Option(min=0, help="Delayed by up to so many s · 乱序秒数")
-    ] = 0.0,
-    skew: Annotated[
-        float, typer.Option(help="Clocks fast by so many s · 时钟偏差秒数")
-    ] = 0.0,
+    file: RecordedFile,
+    farm: Farm,
+    prefix: Prefix = "",
+    zone: Zone = "Asia/Shanghai",
+    loss: Loss = 0.0,
+    duplicate: Duplicate = 0.0,
+    disorder: Disorder = 0.0,
+    skew: Skew = 0.0,
     seed: Seed = 0,
-    speed: Annotated[
-        float, typer.Option(min=0, help="Times real time; 0: no waiting · 倍速")
-    ] = 0.0,
-    plan_only: Annotated[
-        bool, typer.Option("--plan", help="Say what would be sent · 只列出内容")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where it stopped · 断点续传")
-    ] = False,
-    bookmark: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where it says how far it came · 进度文件"),
-    ] = None,
+    speed: Speed = 0.0,
+    plan_only: PlanOnly = False,
+    resume: Resume = False,
+    bookmark: BookmarkFile = None,
     host: Host = "127.0.0.1",
     port: BrokerPort = 1883,
     username: Username = None,
@@ -106,13 +114,7 @@ def replay(
     _check_level("--farm", farm)
     recording = read_recording(file, zone=_zone(zone), prefix=prefix)
     recorded = messages(recording.readings)
-    if recording.clock_changes:
-        typer.echo(
-            f"{recording.clock_changes} rows fall into an hour that the clocks of"
-            f" {zone} skip or repeat: read as if they had not been changed yet"
-            f" · {recording.clock_changes} 行处于夏令时切换时段，按切换前的时间读取",
-            err=True,
-        )
+    _say_clock_changes(recording.clock_changes, zone)
     if plan_only:
         _show(recording, recorded)
         return
@@ -322,6 +324,16 @@ def _interruptible() -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(130) from None
+
+
+def _say_clock_changes(rows: int, zone: str) -> None:
+    if rows:
+        typer.echo(
+            f"{rows} rows fall into an hour that the clocks of {zone} skip or repeat:"
+            " read as if they had not been changed yet"
+            f" · {rows} 行处于夏令时切换时段，按切换前的时间读取",
+            err=True,
+        )
 
 
 def _show(recording: "Recording", recorded: "Sequence[Message]") -> None:

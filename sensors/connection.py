@@ -8,6 +8,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from sensors.errors import BrokerUnreachable
 
@@ -20,7 +21,7 @@ LONGEST_RECONNECT_DELAY = 10
 # ever (MQTT 5.0, section 3.1.2.11.2).
 FOR_EVER = 0xFFFFFFFF
 # MQTT 3.1.1, section 3.2.2.3, as paho calls codes 4 and 5; MQTT 5.0, section 3.2.2.2.
-LOGIN_REFUSED = frozenset({"Bad user name or password", "Not authorized", "Banned"})
+_LOGIN_REFUSED = frozenset({"Bad user name or password", "Not authorized", "Banned"})
 # What to do, in English and Chinese, when nothing answers, and when something refuses.
 ABSENT = (
     "check that it runs and that the address is right",
@@ -74,6 +75,16 @@ def persistent(receive_maximum: int) -> Properties:
     properties.SessionExpiryInterval = FOR_EVER
     properties.ReceiveMaximum = receive_maximum
     return properties
+
+
+def refused(reason: ReasonCode) -> str:
+    """Return what a broker's refusal of a connection means, for `Connecting.failed`."""
+    hint = (
+        "; the user name or the password is wrong 用户名或密码错误"
+        if str(reason) in _LOGIN_REFUSED
+        else ""
+    )
+    return f"connection refused: {reason}{hint}"
 
 
 class Connecting:

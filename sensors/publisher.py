@@ -11,7 +11,7 @@ from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from sensors.connection import Connecting, new_client
+from sensors.connection import Connecting, new_client, refused
 from sensors.errors import BrokerUnreachable, PublishFailed
 from sensors.running import Running
 
@@ -19,8 +19,6 @@ __all__ = ["WINDOW", "Login", "Outgoing", "Publisher", "Sent", "publish"]
 
 # Messages sent and not yet acknowledged by the broker.
 WINDOW = 500
-# MQTT 3.1.1, section 3.2.2.3, as paho calls codes 4 and 5; MQTT 5.0, section 3.2.2.2.
-_LOGIN_REFUSED = {"Bad user name or password", "Not authorized", "Banned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +192,7 @@ class Publisher(Running):
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            hint = (
-                "; the user name or the password is wrong 用户名或密码错误"
-                if str(reason) in _LOGIN_REFUSED
-                else ""
-            )
-            self._connecting.failed(f"connection refused: {reason}{hint}")
+            self._connecting.failed(refused(reason))
             return
         # A reconnection must not forget what is still under way.
         if self._window is None:

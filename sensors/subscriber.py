@@ -19,7 +19,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from sensors.connection import LOGIN_REFUSED, Connecting, new_client, persistent
+from sensors.connection import Connecting, new_client, persistent, refused
 from sensors.delivery import Delivery, Sink
 from sensors.errors import BrokerUnreachable
 from sensors.running import Running
@@ -239,12 +239,7 @@ class Subscriber(Running):
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            why = (
-                "; the user name or the password is wrong 用户名或密码错误"
-                if str(reason) in LOGIN_REFUSED
-                else ""
-            )
-            self._connecting.failed(f"connection refused: {reason}{why}")
+            self._connecting.failed(refused(reason))
             return
         # Always, also into a kept session: a broker that restarted has forgotten it.
         self._subscribe()

@@ -18,6 +18,7 @@ __all__ = [
     "AlertUnknown",
     "NewAlert",
     "OpenAlert",
+    "Said",
     "acknowledge",
     "announce",
     "clear",
@@ -54,18 +55,15 @@ class AlertUnknown(StoreError):
     """No alert has this number."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewAlert:
-    """An alert to be opened; ``severity`` is info, warning or critical.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an alert says; ``severity`` is info, warning or critical.
 
     ``evidence`` lists the readings that raised it, each with ``stream_id``, ``time``
-    and ``value``. ``opened_at`` is by the readings, ``noticed_at`` by the clock.
+    and ``value``. ``opened_at`` is by the readings.
     """
 
-    rule_id: int
     rule: str
-    key: str
-    kind: str
     farm: str
     device_id: str
     thing: str
@@ -76,26 +74,24 @@ class NewAlert:
     evidence: Sequence[dict[str, Any]]
     simulated: bool
     opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAlert(Said):
+    """An alert to be opened; ``noticed_at`` is by the clock."""
+
+    rule_id: int
+    key: str
+    kind: str
     noticed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert(Said):
     """An alert with its whole life; ``summary_id`` names the one that stands for it."""
 
     alert_id: int
-    rule: str
     kind: str
-    farm: str
-    device_id: str
-    thing: str
-    severity: str
-    text_zh: str
-    text_en: str
-    value: float | None
-    evidence: list[dict[str, Any]]
-    simulated: bool
-    opened_at: datetime
     noticed_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
@@ -146,6 +142,8 @@ def new_readings(
     limit
         Most readings of one stream; the oldest ones are returned.
     """
+    # LATERAL, so that the limit is each stream's own: one that sends much must not
+    # crowd out the others, whose cursors would then stand still.
     cursor = conn.execute(
         f"SELECT stream_id, {_MICROSECONDS}, value, flag"
         " FROM unnest(%(ids)s::int[], %(after)s::bigint[]) AS ruled (id, after)"
@@ -242,6 +240,7 @@ def escalate(
     now: datetime,
 ) -> None:
     """Raise the severity of an alert, and of the summary that stands for it."""
+    # The type alert_severity is ordered: a summary that is as loud already stays.
     raised = conn.execute(
         "UPDATE alert SET severity = %(to)s WHERE cleared_at IS NULL"
         " AND severity < %(to)s AND alert_id IN (%(id)s,"
@@ -416,6 +415,8 @@ def _note(
     conn: psycopg.Connection, alert_id: int, change: str, *, at: datetime, now: datetime
 ) -> None:
     """Write a change down, and a notification for each channel that wants it."""
+    # In the transaction of the change: told if and only if it happened. Members of a
+    # summary are left to it.
     conn.execute(
         "WITH changed AS (INSERT INTO alert_change (alert_id, change, severity, at, by)"
         "  SELECT alert_id, %(change)s, severity, %(at)s, %(by)s FROM alert"

@@ -154,13 +154,9 @@ def _check_same(
     valid_s: int,
     forced: bool,
 ) -> None:
-    same = (known.device_id, known.desired, known.valid_s, known.forced) == (
-        device_id,
-        dict(desired),
-        valid_s,
-        forced,
-    )
-    if not same or _canonical(known.desired) != _canonical(desired):
+    # As texts: Python calls 1 and true equal; a valve does not.
+    was = (known.device_id, _canonical(known.desired), known.valid_s, known.forced)
+    if was != (device_id, _canonical(desired), valid_s, forced):
         raise CommandConflict(
             f"command {known.command_id!r} exists with another content, for device"
             f" {known.device_id!r}: use a new id for a new command"
@@ -177,6 +173,7 @@ def _supersede(
     by: str,
     at: datetime,
 ) -> None:
+    # Any actuator in common: what is left of the older one could be half a state.
     rows = conn.execute(
         "SELECT command_id FROM command WHERE device_id = %s AND settled_at IS NULL"
         " AND desired ?| %s::text[] ORDER BY number FOR UPDATE",
@@ -283,6 +280,8 @@ def sent(conn: psycopg.Connection, command: Command, *, at: datetime) -> None:
 
 def not_sent(conn: psycopg.Connection, command: Command, *, due_at: datetime) -> None:
     """Take back a claim: no live session of the device took the command."""
+    # Only of this very claim: since then another dispatcher may have sent it, or the
+    # device may have answered.
     conn.execute(
         "UPDATE command SET attempts = attempts - 1, due_at = %(due)s,"
         " state = CASE WHEN attempts = 1 AND state = 'sent' THEN 'queued'"
@@ -391,6 +390,7 @@ def _confirm(
         told = {name: state[name] for name in desired if name in state}
         # Naming the command without a word of its actuators says nothing of them.
         agrees = bool(told) and all(told[name] == desired[name] for name in told)
+        # By both clocks: a device's may run ahead, and what a gateway kept comes late.
         after = sent_at is not None and time >= sent_at and received_at >= sent_at
         if agrees and (number == command_id or (after and len(told) == len(desired))):
             note = "answered" if number == command_id else "state as desired"

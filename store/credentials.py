@@ -91,6 +91,7 @@ def issue(
         conn.execute("SELECT FROM device WHERE device_id = %s FOR UPDATE", [device_id])
         _end(conn, device_id, keep=1)
         if overlap is not None:
+            # Never longer than it was valid anyway: rotating twice must not prolong it.
             conn.execute(
                 "UPDATE credential SET valid_until ="
                 " least(valid_until, clock_timestamp() + %(overlap)s)"

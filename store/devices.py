@@ -206,6 +206,7 @@ def move(
         newest = _newest(streams(conn, device_id))
         begun = max((stream.since for stream in newest), default=None)
         latest = max((time for time in (last, begun) if time is not None), default=None)
+        # Redelivered messages find the stream by their time: that must not change.
         if latest is not None and latest >= since:
             raise RowRefused(
                 f"device {device_id!r} has readings or a move at"
@@ -315,6 +316,7 @@ def registered(
         by_id[device_id] = device = _registered(list(group))
         if external_id is not None:
             by_external[external_id] = device
+    # No name is both: `add` sees to that.
     answer = {n: by_id.get(n) or by_external.get(_external(n)) for n in asked}
     return {name: device for name, device in answer.items() if device is not None}
 
@@ -387,6 +389,7 @@ def _add_streams(
 
 def _newest(known: Sequence[Stream]) -> list[Stream]:
     """Return the stream that counts now for each quantity and position."""
+    # Later ones take the place of earlier ones in the dictionary.
     ordered = sorted(known, key=lambda stream: (stream.since, stream.stream_id))
     return list({(s.quantity, s.position): s for s in ordered}.values())
 

@@ -7,11 +7,11 @@ queued until its channel took it: told at least once.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
 
+from store.alerts import Said
 from store.errors import StoreError
 
 __all__ = [
@@ -70,8 +70,8 @@ class Channel:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification(Said):
     """One change of an alert, to be told over one channel.
 
     ``change_id`` with the channel's name is the key by which a receiver knows one that
@@ -91,18 +91,7 @@ class Notification:
     secret: str | None = field(repr=False)
     device_farm: str | None
     alert_id: int
-    rule: str
     alert_kind: str
-    farm: str
-    device_id: str
-    thing: str
-    severity: str
-    text_zh: str
-    text_en: str
-    value: float | None
-    evidence: list[dict[str, Any]]
-    simulated: bool
-    opened_at: datetime
 
 
 def add_channel(conn: psycopg.Connection, channel: Channel) -> None:
@@ -169,6 +158,7 @@ def claim(
     limit
         Most notifications of one channel.
     """
+    # By channel: a full or silent one takes no place from the others.
     taken = conn.execute(
         "WITH room AS (SELECT channel_id, least(%(limit)s, per_hour - (SELECT count(*)"
         "   FROM notification WHERE channel_id = channel.channel_id"
@@ -185,12 +175,13 @@ def claim(
         " RETURNING notification.notification_id",
         {"at": at, "until": at + lease, "limit": limit},
     ).fetchall()
-    return _notifications(conn, sorted(number for (number,) in taken))
+    return _notifications(conn, [number for (number,) in taken])
 
 
 def _notifications(
     conn: psycopg.Connection, numbers: Sequence[int]
 ) -> list[Notification]:
+    # In their order: a clearing must not be told before its opening.
     with conn.cursor(row_factory=class_row(Notification)) as cursor:
         cursor.execute(
             "SELECT notification_id, attempts, change_id, change, alert_change.at,"

@@ -123,6 +123,7 @@ def write(
     if isinstance(batch, Batch):
         return writing.write(conn, batch)
     outcome = writing.write(conn, Batch.of(batch))
+    # Rows carry no corrections: the fourth outcome cannot be.
     counts = np.bincount(outcome, minlength=3).tolist()
     return Written(counts[0], counts[1], counts[2])
 
@@ -149,6 +150,7 @@ def reflag(
     int
         Number of readings whose flag changed.
     """
+    # In the order of the writers: two that change the same rows never deadlock.
     order = np.lexsort((time_us, stream_id))
     with conn.cursor() as cursor:
         cursor.executemany(

@@ -82,6 +82,7 @@ def put(
         ).fetchone()
         if same and same[0]:
             return False
+        # Not an update: the new id is what tells that its states and alerts are of old.
         conn.execute("DELETE FROM alert_rule WHERE name = %s", [name])
         conn.execute(
             "INSERT INTO alert_rule (name, body, changed_at, changed_by)"

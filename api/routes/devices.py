@@ -78,22 +78,8 @@ def register_device(
     services: UseServices, new: device_schemas.NewDevice, response: Response
 ) -> device_schemas.Registered:
     """Register a device; its secret is shown here and never again."""
-    registration = fleet.Registration(
-        device_id=new.id,
-        farm=new.farm,
-        kind=new.kind,
-        lon=new.lon,
-        lat=new.lat,
-        name_zh=new.name_zh or new.id,
-        name_en=new.name_en or new.id,
-        thing=new.thing or new.id,
-        external_id=new.external_id,
-        gateway=new.gateway,
-        simulated=new.simulated,
-        streams=[(stream.quantity, stream.position) for stream in new.streams],
-    )
     with services.store.connection() as conn:
-        fleet.add(conn, registration, counties.all_counties(conn))
+        fleet.add(conn, new.registration(), counties.all_counties(conn))
         secret = new_secret(conn, new.id).secret if new.credential else None
     response.headers["Cache-Control"] = "no-store"
     response.headers["Location"] = f"/devices/{new.id}"

@@ -221,6 +221,7 @@ class _Machine:
         cursors = self.state.cursors
         new = []
         for reading in together:
+            # Of a stream that was never seen any reading is new.
             if reading.time_us > cursors.get(reading.stream_id, reading.time_us - 1):
                 cursors[reading.stream_id] = reading.time_us
                 new.append(reading)
@@ -236,6 +237,8 @@ class _Machine:
             yield from self._heard(new[-1], self.rule.condition)
             return
         good = [reading for reading in new if reading.flag in self.rule.flags]
+        # A suspect reading neither raises nor clears; its cursor has moved all the
+        # same.
         verdict = self._verdict(time_us, good) if good else None
         if verdict is not None:
             yield from self._lived(time_us, verdict)
@@ -247,6 +250,7 @@ class _Machine:
         state, rule = self.state, self.rule
         if state.opened_us is None or state.acknowledged:
             return
+        # An escalation is told too: never both at one look.
         loud = state.severity is Severity.CRITICAL
         if not loud and self._due(state.told_us, rule.escalate_s):
             yield self._escalated(self.now_us, None)
@@ -368,6 +372,8 @@ class _Machine:
         if state.seen_us is None:
             # Nothing was ever heard: silence counts from the first look.
             state.seen_us = until_us
+        # Opened for the moment at which it became too long, whenever that is noticed:
+        # history gives the same alerts as having watched.
         limit = state.seen_us + round(silence.after_s * SECOND)
         if until_us > limit:
             state.calm_us = None
@@ -382,6 +388,7 @@ class _Machine:
         state.acknowledged = False
         state.calm_us = None
         recent = [opened for opened in state.openings if opened > at_us - window]
+        # Flapping never asks for more, and the state is stored at every change.
         state.openings = [*recent, at_us][-self.rule.flaps.openings :]
         return self._event(Change.OPENED, at_us, value)
 
@@ -411,6 +418,7 @@ class _Machine:
 
 
 def _beyond(limits: Threshold | Rate, value: float) -> _Level:
+    # Below a level is above it with both signs turned.
     sign = 1.0 if limits.side == "above" else -1.0
     if limits.critical is not None and sign * value > sign * limits.critical:
         return _Level.CRITICAL
@@ -428,6 +436,7 @@ def _rate(window: list[tuple[int, float]], rate: Rate, new: Reading) -> float | 
     first = window[0] if window else None
     if not window or new.time_us - window[-1][0] >= length / RATE_POINTS:
         window.append((new.time_us, new.value))
+    # Of less than half a window the noise of one reading would be a steep rate.
     if first is None or 2 * (new.time_us - first[0]) < length:
         return None
     return (new.value - first[1]) / (new.time_us - first[0]) * HOUR
@@ -437,6 +446,7 @@ def _formula_level(formula: Formula, values: Mapping[str, float]) -> _Level | No
     raised = formula.raised.holds(values)
     if raised is None:
         return None
+    # Critical never raises alone: the plain condition must hold as well.
     worse = formula.worse.holds(values) if formula.worse else False
     if raised:
         return _Level.CRITICAL if worse else _Level.RAISED

@@ -69,7 +69,9 @@ class _Recorder:
         opened = [e for _, events in happened for e in events if _opens(e)]
         summary_key = (first.rule_id, f"summary:{first.target.farm}")
         summary = self.numbers.get(summary_key)
+        # Before its members: an alert that opens with a summary is not told itself.
         if opened and summary is None and self._too_many(first, len(opened)):
+            # One real device among them makes it an alert to act on.
             simulated = all(watch.target.simulated for watch, _ in happened)
             summary = self._open_summary(first, opened, simulated=simulated)
             self.numbers[summary_key] = summary
@@ -135,7 +137,6 @@ class _Recorder:
             alerts.announce(self.conn, number, at=at, now=self.now)
         else:
             alerts.clear(self.conn, number, at=at, now=self.now, because="settled")
-            del self.numbers[watch.key]
 
 
 def new_alert(watch: Watch, event: Event, now: datetime) -> NewAlert:

@@ -6,7 +6,6 @@ done a turn or not, and any process does the next one.
 """
 
 import logging
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +19,7 @@ from sensors.alerts.recording import Happened, at_time, record
 from sensors.alerts.rules import Silence
 from sensors.alerts.trial import stored_streams
 from sensors.alerts.watches import Watch, backlog, begun, planned
-from sensors.running import Running
-from sensors.turns import FAULTS, FaultLog
+from sensors.turns import Turning
 from store import Store, alerts, rules
 from store.alerts import OpenAlert, Row
 
@@ -43,7 +41,7 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-class AlertService(Running):
+class AlertService(Turning):
     """Evaluates all rules of a store, in a thread of its own.
 
     Several processes may run one: the database lets one at a time do a turn.
@@ -65,42 +63,17 @@ class AlertService(Running):
         period: float = PERIOD_S,
         clock: Callable[[], int] = _now_us,
     ) -> None:
+        super().__init__("alerts", logger=logger, period=period)
         self._store = store
-        self._period = period
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._memory: _Memory | None = None
 
-    @property
-    def running(self) -> bool:
-        """Whether the thread is alive."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the turn that is being done."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        waits, log = 0.0, FaultLog(logger, "alerts")
-        while not self._stopping.wait(waits):
-            began = time.monotonic()
-            try:
-                more = self.evaluate()
-                # With very many streams a turn is long: leave the others their share.
-                spent = time.monotonic() - began
-                waits = 0.0 if more else max(self._period, 2 * spent)
-            except FAULTS as error:
-                log.say(error)
-                waits = self._period
+    def _turn(self) -> float:
+        began = time.monotonic()
+        more = self.evaluate()
+        # With very many streams a turn is long: leave the others their share.
+        spent = time.monotonic() - began
+        return 0.0 if more else max(self._period, 2 * spent)
 
     def evaluate(self) -> bool:
         """Do one turn; True when more readings wait than one turn takes.
@@ -156,6 +129,7 @@ def _loaded(conn: psycopg.Connection, memory: _Memory | None, turn: int) -> _Mem
     watches = planned(rows, stored_streams(conn), stored)
     _begin_silences(conn, [watch for watch in watches if watch.key not in stored])
     live = {watch.key for watch in watches}
+    # Or a target that comes back into the scope would go on from where it stopped.
     rules.forget_states(conn, [key for key in stored if key not in live])
     return _Memory(turn, present, watches)
 
@@ -197,6 +171,7 @@ def _turn(conn: psycopg.Connection, memory: _Memory, now_us: int) -> bool:
     happened, changed, more = _evaluated(memory.watches, new, still_open, now_us)
     memory.committed = None if more else committed
     stale = _stale(still_open, memory.watches)
+    # Most turns change nothing, and then write nothing.
     if not (changed or stale):
         return more
     memory.turn = rules.next_turn(conn)

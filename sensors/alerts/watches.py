@@ -80,6 +80,7 @@ def begun(watch: Watch, newest: Iterable[Row]) -> None:
     assert isinstance(watch.rule.condition, Silence)
     for stream_id, time_us, value, _ in newest:
         watch.state.cursors[stream_id] = time_us
+        # The newest of all its streams: a device with one live sensor is not silent.
         if time_us >= (watch.state.seen_us or time_us):
             watch.state.seen_us = time_us
             watch.state.evidence = [Evidence(stream_id, time_us, value)]
@@ -104,6 +105,7 @@ def backlog(
         found = new.get(stream.stream_id, ())
         if len(found) >= limit:
             until = min(until, found[-1][1])
+        # Fetched for all watches together: another rule may be further behind.
         cursor = watch.cursor(stream.stream_id)
         rows += [(stream, row) for row in found if row[1] > cursor]
     cut = until < now_us

@@ -130,6 +130,8 @@ class Dispatcher(Running):
             words = [self._inbox.get(timeout=seconds)]
         except queue.Empty:
             return True
+        # All of them: a farm that comes back subscribes with hundreds of devices at
+        # once.
         while not self._inbox.empty():
             words.append(self._inbox.get())
         for word in words:
@@ -176,14 +178,30 @@ class Dispatcher(Running):
         return list(self._missed)
 
     def _send(self, due: Sequence[Command], at: datetime) -> None:
-        handed = [self._handed(command) for command in due]
+        outcomes = [(command, self._outcome(command)) for command in due]
+        # After the last of them: a COMMIT for each would keep the later ones waiting.
         with self._store.connection() as conn:
-            for command, gone in zip(due, handed, strict=True):
-                if gone:
+            for command, outcome in outcomes:
+                if isinstance(outcome, ValueError):
+                    reason = f"cannot be sent: {outcome}"
+                    commands.fail(
+                        conn, command.command_id, reason=reason, by="dispatcher", at=at
+                    )
+                elif outcome:
                     commands.sent(conn, command, at=at)
                 else:
                     self._missed[command.device_id] = at + self._away
                     commands.not_sent(conn, command, due_at=at)
+
+    def _outcome(self, command: Command) -> bool | ValueError:
+        """Return whether a session took a command, or why none ever will."""
+        try:
+            return self._handed(command)
+        except ValueError as error:
+            # Such as a topic that MQTT does not allow: raised on, it would hold up the
+            # others of the batch, and again each time that this one is due.
+            logger.error("command %s cannot be sent: %s", command.command_id, error)
+            return error
 
     def _handed(self, command: Command) -> bool:
         # Its time may have come while those before it were sent.

@@ -126,6 +126,8 @@ class Edge(Running):
             self._make_parts()
             self._endpoint.start()
             on_error.pop_all()
+        # The door is open first: a port that is taken must be said before anything
+        # runs.
         self._inbox.start()
         self._line.start()
         self._keeper.start()
@@ -136,6 +138,8 @@ class Edge(Running):
             return
         self._stopped.set()
         self._keeper.join()
+        # From the devices to the platform, so that each part finds the next one
+        # running.
         self._endpoint.stop()
         self._inbox.stop()
         self._line.stop()

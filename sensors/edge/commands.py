@@ -57,6 +57,8 @@ class Commands:
             # The platform asks again and again: once is enough.
             if all(one[:2] != kept[:2] for one in waiting):
                 waiting.append(kept)
+            # A platform that goes on asking for devices long gone must not fill the
+            # memory.
             if sum(map(len, self._kept.values())) > MOST:
                 self._forget_one()
             self._flush(device_id)

@@ -155,6 +155,8 @@ class Inbox(Running):
                 if _worth_writing(work):
                     self._queue.write(work.entry)
             except QueueFull as error:
+                # A part of it may still fit: what is left of the room is used to the
+                # end.
                 if len(batch) > 1:
                     batch = batch[: len(batch) // 2]
                     continue
@@ -197,13 +199,17 @@ class Inbox(Running):
     def _written(self, work: _Work) -> None:
         """Go on from what is on the disk: remember, act, acknowledge."""
         with self._changed:
+            # Only now: until it is on the disk it is the next to be written again.
             for _ in work.deliveries:
                 self._waiting.popleft()
             make_room = self._asked_to_wait and len(self._waiting) < WAITING_MOST // 2
             if make_room:
                 self._asked_to_wait = False
+        # Not before the disk has it: a step that is tried again must find its readings
+        # new once more, or what they open would be missed.
         self._rules.keep(work.step)
         self._act(work.step)
+        # Runs of one source: each has its messages acknowledged in their order.
         for _, group in groupby(work.deliveries, key=lambda each: id(each.source)):
             together = list(group)
             together[0].source.settled(together)
@@ -225,4 +231,5 @@ class Inbox(Running):
 
 
 def _worth_writing(work: _Work) -> bool:
+    # A look at the clock that changed nothing must not wear out a flash disk.
     return bool(work.entry.messages or work.entry.rule_states)

@@ -141,6 +141,7 @@ class LocalRules:
         for local, its_targets in zip(self._rules, found, strict=True):
             for target in its_targets:
                 new = _of(target, readings)
+                # Rules of silence have no reading to wake them.
                 if new or tick:
                     self._evaluate(local, target, new, now_us, done)
         return done
@@ -187,6 +188,7 @@ class LocalRules:
         return readings
 
     def _number(self, name: tuple[str, str], done: Step) -> int:
+        # Never given twice: the states in the file name them. They begin at 1.
         number = self._streams.get(name) or done.new_streams.get(name)
         if number is None:
             number = len(self._streams) + len(done.new_streams) + 1

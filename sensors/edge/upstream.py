@@ -89,6 +89,7 @@ class Line(Running):
         self._changed = threading.Condition()
         self._stopping = False
         self._session: _Session | None = None
+        # Down from the start: a gateway that never reaches the platform acts alone too.
         self._down_since: float | None = time.monotonic()
         self.problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="edge-upstream")
@@ -155,6 +156,8 @@ class Line(Running):
 
     def _connection(self) -> None:
         """Connect, send until the line breaks or we stop, and take leave."""
+        # A new client each time: an old one would send again on its own what it holds,
+        # beside what the queue sends again.
         session = _Session(self._new_client(), self._changed, self._on_command)
         self._session = session
         session.client.connect(
@@ -189,6 +192,8 @@ class Line(Running):
         last_id = 0
         while not session.ended and not self._stopping:
             moved = self._settle(session)
+            # What is answered counts until it is deleted: a queue that cannot be
+            # written must not be sent in full again and again.
             room = window - len(session.in_flight) - len(session.answered_ids)
             rows = self._queue.after(last_id, limit=room) if room > 0 else []
             for row in rows:
@@ -218,10 +223,13 @@ class Line(Running):
                     lambda: session.acknowledged or session.ended, timeout=LEAVE_S
                 )
             self._settle(session)
+        # Also of a line that has ended: what was answered before its end.
         self._settle(session)
 
     def _settle(self, session: "_Session") -> bool:
         """Delete what the platform has acknowledged; False when there was nothing."""
+        # Only in this thread, which also publishes: an answer may come before `publish`
+        # has returned the number it belongs to.
         session.look_up()
         answered = session.answered_ids
         if not answered:

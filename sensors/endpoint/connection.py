@@ -253,6 +253,7 @@ class Connection(Paced):
             return
         owed = [packet_id for packet_id in packet_ids if packet_id]
         if owed:
+            # Before the bytes go out: the client may use the identifiers again at once.
             self._in_flight.difference_update(owed)
             self._write(self._mqtt.pubacks(owed))
         if self._unsettled <= self._window // 2:
@@ -288,6 +289,7 @@ class Connection(Paced):
         if event.username is None or event.password is None:
             self.refuse_login(ReasonCode.BAD_USER_NAME_OR_PASSWORD)
             return
+        # A client need not wait for the answer (§3.1.4): what comes behind is held.
         self.phase = ASKING
         self._since = self._service.now
         self._connect = event

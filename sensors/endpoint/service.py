@@ -231,6 +231,8 @@ class Service:
         earlier = self.sessions.get(principal.device_id)
         if earlier is not None:
             self.counts.taken_over += 1
+            # Closed before the new one is entered: there is one session of a device, or
+            # none.
             earlier.close(ReasonCode.SESSION_TAKEN_OVER, "connected again elsewhere")
         self.sessions.add(connection)
         self.counts.logins += 1

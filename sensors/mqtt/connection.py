@@ -118,6 +118,7 @@ class ServerConnection:
                 if not body:
                     break
             stop = body + length
+            # By its header, before any of it is kept.
             if stop - at > self.maximum_packet_size:
                 raise _too_large(stop - at, self.maximum_packet_size)
             if stop > end:
@@ -222,6 +223,7 @@ class ServerConnection:
         if level not in (4, 5):
             raise packets.unsupported(f"MQTT protocol level {level} · 协议级别 {level}")
         connect = packets.connect(reader, level)
+        # From here on a second CONNECT is refused by its first byte.
         self._expected = EXPECTED[level]
         self._session_expiry = connect.session_expiry
         self._largest_out = connect.maximum_packet_size

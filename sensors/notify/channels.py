@@ -11,9 +11,11 @@ from store.notifications import Channel
 __all__ = ["channel", "shown"]
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-# Of what RFC 5322 allows, what nobody misreads: no groups, comments or quotes.
+# Of what RFC 5322 allows, what nobody misreads: no groups, comments, quotes or domain
+# literals (li@[192.0.2.1]), on a half of which Python's mail parser breaks.
+_APART = r"@\s,;:<>()\[\]\"\\"
 MAIL = re.compile(
-    r"[^@\s,;:<>()\"\\]{1,64}@(?=.{1,255}$)[^@\s,;:<>()\"\\.]+(\.[^@\s,;:<>()\"\\.]+)*"
+    rf"[^{_APART}]{{1,64}}@(?=.{{1,255}}$)[^{_APART}.]+(\.[^{_APART}.]+)*"
 )
 DEVICE = re.compile(r"[^/+#\s]{1,128}")
 SHORTEST_SECRET = 16

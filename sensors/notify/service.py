@@ -1,14 +1,12 @@
 """The thread that empties the outbox."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sensors.notify.errors import NotificationFailed
 from sensors.notify.senders import Sender
-from sensors.running import Running
-from sensors.turns import FAULTS, FaultLog
+from sensors.turns import Turning
 from store import Store, notifications
 from store.notifications import Notification
 
@@ -32,7 +30,7 @@ def pause(attempts: int) -> timedelta:
     return timedelta(seconds=min(doubled, LONGEST_PAUSE_S))
 
 
-class Notifier(Running):
+class Notifier(Turning):
     """Sends what waits in the outbox, each at least once, in a thread of its own.
 
     Several processes may run one.
@@ -57,40 +55,13 @@ class Notifier(Running):
         period: float = PERIOD_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__("notifications", logger=logger, period=period)
         self._store = store
         self._senders = dict(senders)
-        self._period = period
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    @property
-    def running(self) -> bool:
-        """Whether the thread is alive."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._stopping.clear()
-        self._thread = threading.Thread(
-            target=self._run, name="notifications", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the notification that is being sent."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        waits, log = 0.0, FaultLog(logger, "notifications")
-        while not self._stopping.wait(waits):
-            try:
-                waits = 0.0 if self.deliver() else self._period
-            except FAULTS as error:
-                log.say(error)
-                waits = self._period
+    def _turn(self) -> float:
+        return 0.0 if self.deliver() else self._period
 
     def deliver(self) -> int:
         """Send what is due; return how many attempts were made.
@@ -102,9 +73,12 @@ class Notifier(Running):
         """
         at = self._clock()
         with self._store.connection() as conn:
+            # Committed before anything is sent: a process that dies while sending
+            # leaves the lease to run out, and nobody sends the same meanwhile.
             due = notifications.claim(conn, at=at, lease=LEASE, limit=BATCH)
         away: dict[str, str] = {}
         for number, notification in enumerate(due):
+            # A batch of receivers that do not answer takes minutes.
             if self._stopping.is_set():
                 self._later(due[number:], "interrupted", at=at)
                 return number
@@ -129,6 +103,11 @@ class Notifier(Running):
             logger.warning("channel %s: %s", notification.channel, error)
             if not failure.final and notification.attempts < ATTEMPTS:
                 return error
+        except ValueError as failure:
+            # Of this notification alone, such as a header that cannot be: raised on, it
+            # would hold up those behind it, and again at the end of each lease.
+            error = f"cannot be sent: {failure}"
+            logger.error("channel %s: %s", notification.channel, error)
         number, at = notification.notification_id, self._clock()
         with self._store.connection() as conn:
             notifications.settle(conn, number, at=at, error=error)

@@ -123,7 +123,16 @@ _POSITIVE = (
 NO_LIMITS = Limits()
 # Judgement: the usual device reports every 10 min to 2 h; QARTOD leaves it to the user.
 USUAL = Limits(gap_s=3 * HOUR)
+# Definition: minutes of an hour.
 HOURLY = replace(USUAL, fail=(0.0, 60.0))
+# Judgement: ends of the common 7-in-1 probes.
+NUTRIENT = replace(USUAL, fail=(0.0, 3000.0), suspect=(0.0, 2000.0))
+# Judgement: 0.01 Cel is the usual resolution, no animal holds that long.
+ALIVE = replace(
+    USUAL, flat_tolerance=0.005, flat_suspect_s=12 * HOUR, flat_fail_s=2 * DAY
+)
+# Judgement: collars and probes live on one lithium cell.
+ONE_CELL = replace(USUAL, fail=(0.0, 6.0), suspect=(2.0, 4.5))
 
 _LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
@@ -241,10 +250,9 @@ _LIMITS: Mapping[str, Limits] = MappingProxyType(
         "soil_matric_potential": replace(
             USUAL, fail=(-3000.0, 10.0), suspect=(-300.0, 5.0)
         ),
-        # Judgement: ends of the common 7-in-1 probes.
-        "soil_nitrogen": replace(USUAL, fail=(0.0, 3000.0), suspect=(0.0, 2000.0)),
-        "soil_phosphorus": replace(USUAL, fail=(0.0, 3000.0), suspect=(0.0, 2000.0)),
-        "soil_potassium": replace(USUAL, fail=(0.0, 3000.0), suspect=(0.0, 2000.0)),
+        "soil_nitrogen": NUTRIENT,
+        "soil_phosphorus": NUTRIENT,
+        "soil_potassium": NUTRIENT,
         # Judgement: wells and ponds; a level sensor reads a little below its zero.
         "water_level": replace(USUAL, fail=(-200.0, 1000.0), suspect=(-100.0, 200.0)),
         # Judgement: a pipe of 0.5 m; backwards is suspect.
@@ -299,26 +307,15 @@ _LIMITS: Mapping[str, Limits] = MappingProxyType(
             suspect=(0.0, 200.0),
         ),
         "body_temperature": replace(
-            USUAL,
+            ALIVE,
             # Merck: cattle 36.7..39.3; a sensor that comes off tends to the air's.
             fail=(20.0, 46.0),
             # Judgement: below is no living animal's core, above no animal survives.
             suspect=(34.0, 42.5),
             rate_suspect=1 / MINUTE,
-            # Judgement: 0.01 Cel is the usual resolution, no animal holds that long.
-            flat_tolerance=0.005,
-            flat_suspect_s=12 * HOUR,
-            flat_fail_s=2 * DAY,
         ),
         # As the body's, and 10 lower after cold water (judgement).
-        "reticulum_temperature": replace(
-            USUAL,
-            fail=(5.0, 46.0),
-            suspect=(25.0, 42.5),
-            flat_tolerance=0.005,
-            flat_suspect_s=12 * HOUR,
-            flat_fail_s=2 * DAY,
-        ),
+        "reticulum_temperature": replace(ALIVE, fail=(5.0, 46.0), suspect=(25.0, 42.5)),
         # Definition; below 5.0 is acute acidosis, above 7.5 no digestion (judgement).
         "reticulum_ph": replace(USUAL, fail=(0.0, 14.0), suspect=(4.5, 8.0)),
         # Judgement: an ear in the frost is far below the body, in the sun above it.
@@ -331,7 +328,6 @@ _LIMITS: Mapping[str, Limits] = MappingProxyType(
         ),
         # Judgement: IceQube counts reach some thousands in 15 min of running.
         "motion_index": replace(USUAL, fail=(0.0, 1e6), suspect=(0.0, 20_000.0)),
-        # Definition: minutes of an hour.
         "rumination": HOURLY,
         "eating": HOURLY,
         "drinking": HOURLY,
@@ -369,11 +365,8 @@ _LIMITS: Mapping[str, Limits] = MappingProxyType(
 # What differs where a device of this kind measures the quantity.
 _OF_KIND: Mapping[tuple[str, str], Limits] = MappingProxyType(
     {
-        # Judgement: collars and probes live on one lithium cell.
-        ("cattle-collar", "battery"): replace(
-            USUAL, fail=(0.0, 6.0), suspect=(2.0, 4.5)
-        ),
-        ("soil-probe", "battery"): replace(USUAL, fail=(0.0, 6.0), suspect=(2.0, 4.5)),
+        ("cattle-collar", "battery"): ONE_CELL,
+        ("soil-probe", "battery"): ONE_CELL,
     }
 )
 

@@ -78,6 +78,8 @@ class Committer:
     def _commit(self, chunk: Chunk) -> Settled:
         # The outermost transaction: only inside of it are all others savepoints.
         with self._store.connection() as conn, conn.transaction():
+            # Settled before, this is another try: the COMMIT of the one before may have
+            # got through although the connection broke.
             if chunk.settled is None or not self._is_in(conn, chunk):
                 chunk.settled = self.write(conn, chunk)
         # Reached only when the COMMIT at the end of the block succeeded.

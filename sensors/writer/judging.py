@@ -89,6 +89,7 @@ class _Columns:
 
     def _add(self, index: int, delivery: Delivery) -> None:
         uplinks: list[Uplink] = []
+        # Where to cut: a message of many devices is taken whole or not at all.
         entries, rows = len(self._message), len(self._streams)
         try:
             uplinks = decode(
@@ -122,9 +123,12 @@ class _Columns:
         streams, times, values = self._streams, self._times, self._values
         newest, rows = NO_TIME, len(streams)
         measurements = uplink.measurements
+        # A LoRaWAN codec says more than there is to measure; elsewhere it is a mistake.
         if delivery.topic.startswith(_DECODED):
             measurements = self._had(known, uplink)
         for name, unit, time_us, value in measurements:
+            # Every reading comes through here: one look-up, and no call, for a plain
+            # one.
             route = routes.get(name if unit is None else (name, unit))
             stream_id, convert = route or known.route(name, unit)
             if convert is not None:

@@ -98,6 +98,7 @@ class Known:
             )
         from_unit = unit or usual_unit
         route = _route(streams, *_conversion(name, from_unit, streams[0].unit))
+        # Names and units come from the device: it must not fill our memory with them.
         if len(self.routes) < MOST_ROUTES:
             self.routes[name if unit is None else (name, unit)] = route
         return route
@@ -210,6 +211,8 @@ def _route(streams: Sequence[Stream], factor: float, offset: float) -> Route:
             raise PayloadInvalid(
                 f"a value is too large in the unit {streams[0].unit!r} · 换算后数值过大"
             )
+        # By the time of the reading, not by now: late ones go to what was measured
+        # then.
         for since_us, stream_id in reversed(begins):
             if since_us <= time_us:
                 return stream_id, value

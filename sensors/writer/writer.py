@@ -179,6 +179,7 @@ class Writer(Running):
                 for settled in self._committer.settle(work):
                     self._tell(settled, seconds=time.monotonic() - begun)
                     begun = time.monotonic()
+                    # The database is back, whatever becomes of the next chunk.
                     delay = SHORTEST_RETRY
             except TRANSIENT as error:
                 self._failing = True
@@ -197,6 +198,8 @@ class Writer(Running):
             if (mine := by_source.get(id(source))) is None:
                 mine = by_source[id(source)] = (source, [])
             mine[1].append(delivery)
+        # Acknowledged first, counted second: who waits for a count finds all of it
+        # told.
         for source, deliveries in by_source.values():
             source.settled(deliveries)
         self._tally.settle(settled.entries, seconds=seconds)

@@ -61,6 +61,7 @@ _EACH_HOUR = sql.SQL(
     " coalesce(max, 'NaN'), coalesce(last, 'NaN')"
     " FROM ({hours}) AS hours ORDER BY stream_id, hour"
 )
+# The mean of a day is that of its readings, not of its hours.
 _EACH_DAY = sql.SQL(
     "SELECT stream_id, day, sum(n)::int8, sum(bad_n)::int8,"
     " coalesce(sum(sum) / nullif(sum(n), 0), 'NaN'), coalesce(min(min), 'NaN'),"

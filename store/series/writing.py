@@ -84,6 +84,8 @@ def write(conn: psycopg.Connection, batch: Batch) -> NDArray[np.uint8]:
     with conn.transaction():
         _check_streams(conn, session, keys.streams())
         if batch.correction.any():
+            # A correction reads what it replaces and keeps it: of two at once, one
+            # would keep what the other has replaced already.
             conn.execute("SELECT pg_advisory_xact_lock(%s)", [CORRECTIONS_LOCK])
         first = batch.take(keys.first)
         current = _Current(first.value, first.flag, first.received_us)
@@ -121,6 +123,8 @@ def _insert_either_way(
 ) -> NDArray[np.bool_]:
     if not session.careful:
         try:
+            # A savepoint: a refused COPY must not take the transaction of the caller
+            # along.
             with conn.transaction():
                 copying.load(conn, "reading", _columns(first))
         except psycopg.errors.UniqueViolation:
@@ -191,6 +195,8 @@ def _judge(
 ) -> None:
     """Judge the rows whose key is taken, and keep the values that differ."""
     of_key = keys.number
+    # Only where a correction is among the rows of a key does their order matter; all
+    # others, nearly always all, are judged at once.
     corrected_keys = np.zeros(len(keys), np.bool_)
     corrected_keys[of_key[batch.correction]] = True
     in_order = rest & corrected_keys[of_key]
@@ -212,6 +218,7 @@ def _correct(
     outcome: NDArray[np.uint8],
 ) -> None:
     """Take rows in order: a correction changes what the next row meets."""
+    # Each value that stood for a while is kept, though only the last one is written.
     replaced: list[tuple[int, int, float, int, int, int]] = []
     last: dict[int, int] = {}
     for row in rows.tolist():
@@ -275,6 +282,7 @@ def _replace(conn: psycopg.Connection, batch: Batch) -> None:
 
 
 def _keep_conflicts(conn: psycopg.Connection, batch: Batch) -> None:
+    # A contradiction that is sent again is one and the same.
     conn.execute(
         "INSERT INTO reading_conflict (stream_id, time, value, flag, received_at)"
         f" SELECT stream_id, {moment('time_us')}, value, flag, {moment('received_us')}"

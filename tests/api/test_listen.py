@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from api.fleet import Registration, add
-from sensors.access import new_secret
-from sensors.publisher import Login, Outgoing, Publisher
+from sensors.publisher import Outgoing, Publisher
 from store import Store, ledger, open_store
+from tests.api.probe import probe_login
 from tests.sensors.broker import free_port
 from tests.sensors.conftest import until
 
@@ -52,23 +51,6 @@ def data(private_folder: Path) -> Path:
 def store(data: Path) -> Iterator[Store]:
     with open_store(data=data) as opened:
         yield opened
-
-
-def probe_login(store: Store) -> Login:
-    registration = Registration(
-        device_id="probe",
-        farm="home",
-        kind="soil-probe",
-        lon=124.34,
-        lat=43.31,
-        name_zh="墒情仪",
-        name_en="Probe",
-        thing="plot-1",
-    )
-    with store.connection() as conn:
-        add(conn, registration, places=[])
-        secret = new_secret(conn, "probe").secret
-    return Login(username="probe", password=secret)
 
 
 def message(number: int) -> Outgoing:

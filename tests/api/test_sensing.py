@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from api.errors import SettingInvalid
-from api.fleet import Registration, add
 from api.sensing import open_listening
 from api.sensor_settings import SensorSettings
 from api.settings import Settings
-from sensors.access import new_secret
-from sensors.publisher import Login, Publisher
+from sensors.publisher import Publisher
 from store import Store, presence, quarantine
 from store.quarantine import Refused
+from tests.api.probe import probe_login
 from tests.sensors.broker import free_port
 from tests.sensors.conftest import until
 
@@ -33,27 +32,11 @@ def online(store: Store) -> int:
         return presence.online(conn)
 
 
-def login(store: Store) -> Login:
-    probe = Registration(
-        device_id="probe",
-        farm="home",
-        kind="soil-probe",
-        lon=124.34,
-        lat=43.31,
-        name_zh="墒情仪",
-        name_en="Probe",
-        thing="plot-1",
-    )
-    with store.connection() as conn:
-        add(conn, probe, places=[])
-        return Login(username="probe", password=new_secret(conn, "probe").secret)
-
-
 def test_second_door_leaves_the_sessions_of_the_first_alone(
     store: Store, tmp_path: Path
 ) -> None:
     with door(store, tmp_path) as port:
-        device = Publisher(host="127.0.0.1", port=port, login=login(store))
+        device = Publisher(host="127.0.0.1", port=port, login=probe_login(store))
         device.start()
         until(lambda: online(store) == 1)
         with door(store, tmp_path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from store import Store
@@ -28,6 +29,17 @@ def test_same_payload_on_another_topic_is_another_message(store: Store) -> None:
         add(conn, [refused("a", "bad"), refused("b", "bad", after_s=1)])
         assert [kept.topic for kept in newest(conn, 10)] == ["b", "a"]
         assert [kept.topic for kept in newest(conn, 1)] == ["b"]
+
+
+def test_same_message_of_another_publisher_is_another_message(store: Store) -> None:
+    mine, yours = (
+        replace(refused("v1/devices/me/telemetry", "bad"), device_id=device_id)
+        for device_id in ("a", "b")
+    )
+    with store.connection() as conn:
+        add(conn, [mine, yours, mine])
+        kept = {row.device_id: row.count for row in newest(conn, 10)}
+    assert kept == {"a": 2, "b": 1}
 
 
 def test_topic_that_text_cannot_hold(store: Store) -> None:

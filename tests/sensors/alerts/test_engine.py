@@ -78,6 +78,12 @@ def test_it_must_be_over_for_the_settling_time() -> None:
     assert told(run(slow, readings)) == [(OPENED, 0), (CLEARED, 21)]
 
 
+def test_between_the_levels_the_settling_time_begins_anew() -> None:
+    slow = rule(Threshold("above", 30, clear=28), settle_s=600)
+    readings = series((0, 31), (1, 20), (5, 29), (6, 20), (15, 20), (16, 20))
+    assert told(run(slow, readings)) == [(OPENED, 0), (CLEARED, 16)]
+
+
 def test_an_alert_that_comes_and_goes_stays_open() -> None:
     flapping = rule(Threshold("above", 30), flaps=Flaps(openings=2, window_s=3600))
     readings = series(*((minute, 31 if minute % 2 else 29) for minute in range(70)))

@@ -1,11 +1,13 @@
 """Commands on their way: sent, sent again, acknowledged, confirmed, expired."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from sensors.commands import Dispatcher, Sent
+from store import commands
 from tests.sensors.commands.conftest import Courier, Field
 from tests.sensors.conftest import until
 
@@ -136,6 +138,66 @@ def test_the_couriers_are_asked_in_their_order(field: Field) -> None:
     Dispatcher(field.store, [field.courier, second], clock=field.now).dispatch()
     assert field.courier.messages == []
     assert len(second.messages) == 1
+
+
+class Slow(Courier):
+    """Takes a minute for each message."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__()
+        self.field = field
+
+    def send(self, device_id: str, topic: str, payload: bytes, *, token: Any) -> bool:
+        self.field.second += 60
+        return super().send(device_id, topic, payload, token=token)
+
+
+def test_a_command_that_ends_while_others_are_sent_is_not_sent(field: Field) -> None:
+    field.add("valve-2")
+    courier = Slow(field)
+    courier.here |= {"valve-1", "valve-2"}
+    field.order("c1", valid_s=60)
+    field.order("c2", device_id="valve-2", valid_s=60)
+    Dispatcher(field.store, [courier], clock=field.now).dispatch()
+    assert [device_id for device_id, _, _ in courier.messages] == ["valve-1"]
+
+
+def test_a_command_past_its_end_is_not_claimed(field: Field) -> None:
+    field.order(valid_s=60)
+    field.second = 60
+    with field.store.connection() as conn:
+        at, pause = field.now(), timedelta(seconds=15)
+        assert commands.claim(conn, at=at, pause=pause, limit=9) == []
+
+
+class Choosy(Courier):
+    """Raises for some devices what a client raises for a topic that is none."""
+
+    def __init__(self, *poisoned: str) -> None:
+        super().__init__()
+        self.poisoned = poisoned
+
+    def send(self, device_id: str, topic: str, payload: bytes, *, token: Any) -> bool:
+        if device_id in self.poisoned:
+            raise ValueError(f"no topic: {topic}")
+        return super().send(device_id, topic, payload, token=token)
+
+
+def test_a_command_that_cannot_be_sent_fails_and_holds_up_no_other(
+    field: Field,
+) -> None:
+    field.add("valve-2")
+    courier = Choosy("valve-1")
+    courier.here.add("valve-2")
+    field.order("c1")
+    field.order("c2", device_id="valve-2")
+    Dispatcher(field.store, [courier], clock=field.now).dispatch()
+    assert [device_id for device_id, _, _ in courier.messages] == ["valve-2"]
+    assert field.told("c2") == [("queued", "Li"), ("sent", "dispatcher")]
+    assert field.told("c1") == [("queued", "Li"), ("failed", "dispatcher")]
+    with field.store.connection() as conn:
+        reason = commands.get(conn, "c1").reason
+    assert reason == "cannot be sent: no topic: farm/meadow/valve-1/down/command"
 
 
 def test_a_fault_of_one_round_does_not_end_the_thread(

@@ -64,6 +64,19 @@ def test_a_command_past_its_end_is_not_sent() -> None:
     assert waiting.expired == 1
 
 
+def test_a_command_whose_end_is_not_understood_does_not_wait() -> None:
+    radio, now = Radio(), [NOW]
+    waiting = commands(radio, now)
+    waiting.pass_on(TOPIC, b'{"id":"1","valid_until":"tomorrow"}')
+
+    now[0] += 1_000_000
+    radio.there.add("fan")
+    waiting.subscribed("fan")
+
+    assert radio.sent == []
+    assert waiting.expired == 1
+
+
 def test_a_command_without_an_end_waits_five_minutes() -> None:
     radio, now = Radio(), [NOW]
     waiting = commands(radio, now)

@@ -2,6 +2,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -133,6 +134,14 @@ def test_silence_ends_a_connection(endpoint: Endpoint, sink: HeldSink) -> None:
         assert device.closed
     assert sink.topics == [WILL[0]]
     assert endpoint.counts.timeouts == 1
+
+
+def test_silence_may_last_one_and_a_half_keep_alives(endpoint: Endpoint) -> None:
+    # MQTT 3.1.1, section 3.1.2.10.
+    with connected(endpoint.port, keep_alive=1) as device:
+        begun = time.monotonic()
+        assert device.closed
+    assert time.monotonic() - begun > 1.4
 
 
 def test_silence_of_3_1_1_without_keep_alive_has_an_end(

@@ -39,6 +39,8 @@ def made(**parts: Any) -> Channel:
         {"kind": "email", "address": "vets:li@x.org"},
         {"kind": "email", "address": "li(vet)@x.org"},
         {"kind": "email", "address": "li@x.org, bo@x.org"},
+        {"kind": "email", "address": "li@[192.0.2.1]"},
+        {"kind": "email", "address": "li@["},
         {"kind": "mqtt", "address": "a/b"},
         {"kind": "mqtt", "address": "#"},
         {"language": "fr"},

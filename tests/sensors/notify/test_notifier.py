@@ -20,11 +20,14 @@ class Receiver:
         self.got: list[Notification] = []
         self.tried = 0
         self.fault: NotificationFailed | None = None
+        self.poisoned: set[str] = set()
 
     def send(self, notification: Notification) -> None:
         self.tried += 1
         if self.fault is not None:
             raise self.fault
+        if notification.farm in self.poisoned:
+            raise ValueError("no header")
         self.got.append(notification)
 
 
@@ -164,6 +167,21 @@ def test_one_that_is_away_is_tried_once_a_round(outbox: Outbox) -> None:
     outbox.receiver.fault = NotificationFailed("away")
     assert outbox.deliver(0) == 5
     assert outbox.receiver.tried == 1
+
+
+def test_one_that_cannot_be_sent_fails_and_holds_up_no_other(outbox: Outbox) -> None:
+    outbox.add()
+    outbox.receiver.poisoned.add("swamp")
+    outbox.open("stream:1", farm="swamp")
+    outbox.open("stream:2", farm="meadow")
+    assert outbox.deliver(0) == 2
+    assert [one.farm for one in outbox.receiver.got] == ["meadow"]
+    assert outbox.counts() == {"hook": {"sent": 1, "failed": 1}}
+    with outbox.store.connection() as conn:
+        reasons = conn.execute(
+            "SELECT error FROM notification WHERE error IS NOT NULL"
+        ).fetchall()
+    assert reasons == [("cannot be sent: no header",)]
 
 
 def test_more_than_a_channel_takes_in_an_hour_waits(outbox: Outbox) -> None:

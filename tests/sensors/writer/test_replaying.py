@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -96,9 +97,36 @@ def test_message_the_store_refuses_stays_and_the_others_leave(
     assert quarantined(farm_store) == 1
 
 
+def test_message_is_replayed_as_of_its_publisher(
+    farm_store: Store, writer: Writer, recorder: Recorder
+) -> None:
+    own, foreign = ("p1", "lishu"), ("p3", "dehui")
+    me = "v1/devices/me/telemetry"
+    writer.put([message(recorder, {"co2": 400.0}, topic=me, publisher=own)])
+    # By its topic alone it would be p1's own.
+    body = {"age_s": 0, "readings": {"soil_moisture": 0.2}}
+    writer.put([message(recorder, body, publisher=foreign)])
+    writer.wait_for(messages=2, timeout=30)
+    with farm_store.connection() as conn:
+        devices.add_stream(conn, "p1", StreamSpec("co2", "[ppm]", "plot-1"))
+    assert replay_quarantine(farm_store) == Replayed(stored=1, still=1)
+    with farm_store.connection() as conn:
+        (reading,) = readings.latest(conn, "p1")
+    assert reading.quantity == "co2"
+
+
 def test_truncated_message_stays(
     farm_store: Store, writer: Writer, recorder: Recorder
 ) -> None:
-    writer.put([message(recorder, b" " * 70_000)])
+    uplink = {
+        "deviceInfo": {"devEui": "70b3d57ed0000001"},
+        "time": "2026-11-23T05:30:00Z",
+        "fCnt": 1,
+        "object": {"soil_moisture": 0.2},
+    }
+    # What is kept of it could be read: the blanks behind are too many by one.
+    payload = json.dumps(uplink).encode().ljust(65_537)
+    topic = "application/1/device/70b3d57ed0000001/event/up"
+    writer.put([message(recorder, payload, topic=topic)])
     writer.wait_for(messages=1, timeout=30)
     assert replay_quarantine(farm_store) == Replayed(still=1)
