@@ -8,6 +8,10 @@ from models.errors import ShapeMismatch, ValueInvalid, YieldTooLarge
 NODATA = 65535
 SCALE = 0.001  # t/ha in one step: a map stores kg/ha
 
+# Of a county's mean; a tenth of what is promised.
+_CLOSE = 1e-7
+_MOST_EXCHANGES = 8
+
 
 def yield_map(
     index: NDArray[np.floating],
@@ -87,7 +91,9 @@ def quantise(
     Rounding alone moves a county's mean by chance. The error is fed back: pixels
     rounded the wrong way take the other step until the fraction-weighted sums agree.
     Every pixel stays within 1 kg/ha of its yield; the mean of a county of 1,000
-    pixels or more stays within 1e-6 of itself.
+    pixels or more stays within 1e-6 of itself. In a smaller one pixels of unequal
+    fractions step against each other until it does; where all fractions are equal, no
+    whole numbers may: `models.pixel_yield.county_map` tells which counties those are.
 
     Parameters
     ----------
@@ -119,7 +125,9 @@ def quantise(
     zone, weight = zones[known], fraction[known].astype(np.float64)
     rest = exact[known] - whole
     for pixels in _by_zone(zone):
-        whole[pixels] += _feedback(rest[pixels], weight[pixels])
+        steps = _feedback(rest[pixels], weight[pixels])
+        near = _CLOSE * float(weight[pixels] @ exact[known][pixels])
+        whole[pixels] += _exchanged(steps, rest[pixels], weight[pixels], near=near)
     result = np.full(yields.shape, NODATA, dtype=np.uint16)
     result[known] = whole
     return result
@@ -154,6 +162,37 @@ def _feedback(
     if waiting.size:
         lightest = waiting[np.argmin(weight[waiting])]
         steps[lightest] = direction if weight[lightest] < 2 * left else 0.0
+    return steps
+
+
+def _exchanged(
+    steps: NDArray[np.float64],
+    rest: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    *,
+    near: float,
+) -> NDArray[np.float64]:
+    """Step a pixel up and another down while that brings the sum nearer.
+
+    Only where the sum is off by more than `near`: a county of few pixels, whose single
+    steps are too coarse. Of unequal weights one up and one down is a finer step.
+    """
+    for _ in range(_MOST_EXCHANGES):
+        left = float(weight @ (rest - steps))
+        # As before, no pixel leaves the two whole numbers its yield lies between.
+        up = np.flatnonzero(steps < (rest > 0))
+        down = np.flatnonzero(-steps < (rest < 0))
+        if abs(left) <= near or not up.size or not down.size:
+            break
+        down = down[np.argsort(weight[down])]
+        place = np.searchsorted(weight[down], weight[up] - left)
+        beside = np.clip([place - 1, place], 0, len(down) - 1)
+        error = np.abs(left - weight[up] + weight[down[beside]])
+        side, one = np.unravel_index(error.argmin(), error.shape)
+        if error[side, one] >= abs(left):
+            break
+        steps[up[one]] += 1
+        steps[down[beside[side, one]]] -= 1
     return steps
 
 
