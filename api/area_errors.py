@@ -1,0 +1,28 @@
+"""What `heitu area` refuses.
+
+ApiError
+└── AreaInputInvalid
+    ├── MapInvalid
+    ├── DesignInvalid
+    └── FrameFileInvalid
+"""
+
+from api.errors import ApiError
+
+__all__ = ["AreaInputInvalid", "DesignInvalid", "FrameFileInvalid", "MapInvalid"]
+
+
+class AreaInputInvalid(ApiError):
+    """A file that areas are estimated from cannot be used."""
+
+
+class MapInvalid(AreaInputInvalid):
+    """A raster is no map of classes."""
+
+
+class DesignInvalid(AreaInputInvalid):
+    """A design file is not one, or not of this sample."""
+
+
+class FrameFileInvalid(AreaInputInvalid):
+    """A table of segments is no area frame."""
