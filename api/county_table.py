@@ -1,22 +1,44 @@
-"""The counties, read from the store once a process."""
+"""The counties, read from the store once a process, and the regions they make up."""
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import shapely
 
 from api.schemas import CountyCollection, CountyProperties
 from ingest.boundaries import attribution, simplified
+from ingest.county_codes import divisions
+from ingest.county_names import PREFECTURE_NAMES
 from store import CountyUnknown, Store
 from store.counties import County, all_counties
 
-__all__ = ["CountyTable"]
+__all__ = ["CountyTable", "Region"]
+
+PROVINCE = "220000"
 
 # About 300 m, a third of a screen pixel when the province fills it: 60 counties are
 # 0.1 MB compressed instead of several.
 TOLERANCE_DEG = 0.003
 # 1 m; more decimals only lengthen the text.
 PRECISION_DEG = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A county, a prefecture or the province that estimates can be of.
+
+    Attributes
+    ----------
+    code, name_zh, name_en : str
+    former : tuple of str
+        Codes the county had before; estimates of then are stored under them.
+    """
+
+    code: str
+    name_zh: str
+    name_en: str
+    former: tuple[str, ...] = ()
 
 
 class CountyTable:
@@ -52,6 +74,24 @@ class CountyTable:
             )
         return county
 
+    def region(self, code: str) -> Region:
+        """Return the county, prefecture or province of a present or a former code.
+
+        Raises
+        ------
+        CountyUnknown
+            There is none of this code, or its land was shared out.
+        """
+        if code == PROVINCE:
+            return Region(code, "吉林省", "Jilin Province")
+        if code.endswith("00") and code[:4] in PREFECTURE_NAMES:
+            return Region(code, *PREFECTURE_NAMES[code[:4]])
+        known = self.by_code()
+        if code not in known and (heir := _heir(code)) is not None:
+            code = heir
+        county = self.require(code)
+        return Region(code, county.name_zh, county.name_en, _former(code))
+
     def geojson(self) -> bytes:
         """Return the GeoJSON FeatureCollection, EPSG:4326, as UTF-8."""
         with self._lock:
@@ -66,6 +106,20 @@ class CountyTable:
                 self._by_code = {row.code: row for row in all_counties(conn)}
             self._geojson = None
         return self._by_code
+
+
+def _heir(code: str) -> str | None:
+    """Return the present code of a renamed county, if there is just one."""
+    heirs = {each.present for each in divisions() if each.code == code}
+    if len(heirs) != 1:
+        return None
+    (present,) = heirs
+    return present[0] if len(present) == 1 else None
+
+
+def _former(code: str) -> tuple[str, ...]:
+    former = (each.code for each in divisions() if each.present == (code,))
+    return tuple(dict.fromkeys(one for one in former if one != code))
 
 
 def _collection(counties: list[County]) -> CountyCollection:

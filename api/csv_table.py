@@ -8,10 +8,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Literal
 
 from api.schemas import Estimate
 
-__all__ = ["COLUMNS", "estimates_csv"]
+__all__ = ["COLUMNS", "HEADED", "estimates_csv", "headed_csv"]
 
 COLUMNS = (
     "DATAFLOW",
@@ -32,7 +33,56 @@ COLUMNS = (
     "NAME_ZH",
     "NAME_EN",
     "COMMENT",
+    "AS_OF",
+    "LEAD_DAYS",
+    "TREND",
+    "MEAN_5",
+    "RMSE",
+    "RMSE_TREND",
+    "RMSE_MEAN_5",
+    "SOURCE",
 )
+
+HEADED = {
+    "county": ("county code", "县代码"),
+    "name_zh": ("name (Chinese)", "县名"),
+    "name_en": ("name", "英文名"),
+    "crop": ("crop", "作物"),
+    "year": ("year", "年份"),
+    "measure": ("measure", "指标"),
+    "value": ("value", "估计值"),
+    "unit": ("unit", "单位"),
+    "lower": ("lower bound", "区间下限"),
+    "upper": ("upper bound", "区间上限"),
+    "interval": ("probability of the interval", "区间概率"),
+    "status": ("status", "状态"),
+    "as_of": ("data up to", "数据截止日"),
+    "lead_days": ("days before harvest", "距收获天数"),
+    "trend": ("trend", "趋势值"),
+    "mean5": ("five-year mean", "近五年均值"),
+    "rmse": ("past error of the model, t/ha", "模型往年误差（吨/公顷）"),
+    "rmse_trend": ("past error of the trend, t/ha", "趋势往年误差（吨/公顷）"),
+    "rmse_mean5": ("past error of the mean, t/ha", "均值往年误差（吨/公顷）"),
+    "reason": ("note", "说明"),
+    "source": ("source", "来源"),
+    "simulated": ("simulated", "模拟数据"),
+    "issued_at": ("issued", "发布时间"),
+    "run_id": ("run", "运行"),
+}
+"""Field of an estimate -> header in English and in Chinese."""
+
+_WORDS_ZH = {
+    "maize": "玉米",
+    "rice": "水稻",
+    "soybean": "大豆",
+    "yield": "单产",
+    "area": "面积",
+    "production": "总产",
+    "forecast": "预测",
+    "provisional": "暂定",
+    "final": "最终",
+    "missing": "缺",
+}
 
 _DATAFLOW = "COUNTY_ESTIMATES"
 
@@ -58,7 +108,9 @@ def estimates_csv(
     bytes
         UTF-8 with byte order mark, lines ended by CRLF, a header line even when there
         are no rows. A missing value is an empty cell with OBS_STATUS ``M``; bounds of
-        another interval than 80 % are left empty, since the columns name 80 %.
+        another interval than 80 % are left empty, since the columns name 80 %. TREND
+        and MEAN_5 are the county's baselines in UNIT_MEASURE, the RMSE columns what
+        model and baselines missed in past years, t/ha; SOURCE that of a final value.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -66,6 +118,33 @@ def estimates_csv(
     writer.writerows(_row(row, model_versions[row.run_id]) for row in estimates)
     # Excel takes UTF-8 for the local code page unless the file starts with the mark.
     return text.getvalue().encode("utf-8-sig")
+
+
+def headed_csv(estimates: Iterable[Estimate], *, lang: Literal["zh", "en"]) -> bytes:
+    """Write estimates as CSV for people, with headers and words of one language.
+
+    UTF-8 with byte order mark, lines ended by CRLF; a number that is not there is an
+    empty cell, and a note of two languages is cut to the one.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([names[lang == "zh"] for names in HEADED.values()])
+    for row in estimates:
+        writer.writerow([_word(getattr(row, name), lang) for name in HEADED])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _word(value: object, lang: str) -> object:
+    if isinstance(value, bool):
+        return ("是" if value else "否") if lang == "zh" else str(value).lower()
+    if isinstance(value, datetime):
+        return _utc(value)
+    if not isinstance(value, str):
+        return value
+    english, between, chinese = value.partition(" · ")
+    if lang == "en":
+        return english
+    return chinese if between else _WORDS_ZH.get(value, value)
 
 
 def _row(estimate: Estimate, model_version: str | None) -> tuple[object, ...]:
@@ -89,6 +168,14 @@ def _row(estimate: Estimate, model_version: str | None) -> tuple[object, ...]:
         estimate.name_zh,
         estimate.name_en,
         estimate.reason,
+        estimate.as_of,
+        estimate.lead_days,
+        estimate.trend,
+        estimate.mean5,
+        estimate.rmse,
+        estimate.rmse_trend,
+        estimate.rmse_mean5,
+        estimate.source,
     )
 
 

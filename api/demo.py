@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 
 import xarray as xr
 from pandas import DataFrame
@@ -27,21 +28,23 @@ from api.demo_world import (
     scenes,
 )
 from api.estimates import estimate_run
+from api.estimates_production import production_run
 from api.ground import load_ground
 from api.maps import county_map_run, window_map_run
 from api.platform import Platform, load_counties, open_platform
 from api.progress import Stages, dask_progress
-from api.seasons import YearSeason, season_run
+from api.seasons import YearSeason, season_run, season_window
 from api.serve import platform_app, wait_until_stopped
 from api.server import bind, serving
 from api.settings import Settings
 from ingest import IngestError
 from ingest.archive import Archive
 from models import ModelError
+from models.lead import same_day
 from raster import RasterError
 from raster.cluster import connect
 from sensors.feed import Feed
-from store import estimates
+from store import Store, estimates
 from store.counties import County
 from store.estimates import Estimate
 
@@ -49,6 +52,14 @@ __all__ = ["DemoResult", "run_demo"]
 
 DEMO_YEAR = 2026
 PAST_YEARS = range(DEMO_YEAR - HISTORY_YEARS, DEMO_YEAR)
+
+HARVEST = "harvest"
+LEADS = {
+    "june": date(DEMO_YEAR, 6, 30),
+    "july": date(DEMO_YEAR, 7, 31),
+    "august": date(DEMO_YEAR, 8, 31),
+}
+"""Name -> last day of the data of the forecasts before the harvest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +73,9 @@ class DemoResult:
     estimates: int
     county_error: float | None
     """Median absolute relative error of the estimates against the simulated truth."""
+
+    county_error_by_lead: dict[str, float | None]
+    """The same of the forecasts too, by how far the season had come."""
     readings_sent: int
     readings_stored: int
     seconds: float
@@ -90,7 +104,8 @@ def run_demo(
     with sock, open_platform(settings) as platform:
         faults = Faults(stages.console)
         with connect(settings.dask):
-            rows, truth = _make(platform, stages, faults, seed=seed)
+            by_lead, truth = _make(platform, stages, faults, seed=seed)
+        rows = by_lead.get(HARVEST, [])
         with stages.stage("Village and herd", "村庄与牛群"):
             fleet = register_village(platform)
             login = gateway_login(platform)
@@ -105,6 +120,9 @@ def run_demo(
                 pixels=scene_pixels(made),
                 estimates=sum(row.value is not None for row in rows),
                 county_error=_error(rows, truth),
+                county_error_by_lead={
+                    lead: _error(made, truth) for lead, made in by_lead.items()
+                },
                 readings_sent=sent.readings,
                 readings_stored=stored,
                 seconds=round(time.monotonic() - started, 1),
@@ -139,24 +157,64 @@ class Faults:
 
 def _make(
     platform: Platform, stages: Stages, faults: Faults, *, seed: int
-) -> tuple[list[Estimate], DataFrame]:
-    """Simulate, estimate and map; returns this year's estimates and the truth."""
+) -> tuple[dict[str, list[Estimate]], DataFrame]:
+    """Simulate, estimate and map; returns this year's yields by lead and the truth."""
     with stages.stage("Counties", "县界"):
         places = load_counties(platform.store)
     truth = platform.data / "demo-truth.csv"
     ensure_world(
         platform, stages, truth=truth, seed=seed, year=DEMO_YEAR, counties=places
     )
-    rows = _make_products(platform, stages, faults, places)
+    rows = _forecasts(platform, stages, faults, places)
+    rows |= _make_products(platform, stages, faults, places)
     with faults.tolerated("catalog.json"):
         platform.archive.refresh_links()
     return rows, read_truth(truth)
 
 
+def _forecasts(
+    platform: Platform, stages: Stages, faults: Faults, places: list[County]
+) -> dict[str, list[Estimate]]:
+    """Estimate as it could have been done in summer, on 1 km; returns the yields."""
+    made = {}
+    ground = load_ground(platform.archive, "1km", places)
+    with stages.stage("Forecasts", "夏季预测", total=len(LEADS)) as advance:
+        for lead, as_of in LEADS.items():
+            season_runs = {}
+            for year in (*PAST_YEARS, DEMO_YEAR):
+                with faults.tolerated(f"{year}, {as_of:%m-%d}"):
+                    season_runs[year] = season_run(
+                        platform.store,
+                        YearSeason(
+                            archive=platform.archive,
+                            ground=ground,
+                            collection=GRIDS["250m" if year == DEMO_YEAR else "1km"],
+                            year=year,
+                            until=same_day(as_of, year),
+                        ),
+                    )
+            with faults.tolerated(lead):
+                made[lead] = _estimates(platform.store, season_runs, as_of=as_of)
+            advance()
+    return made
+
+
+def _estimates(
+    store: Store, season_runs: dict[int, str], *, as_of: date, over: bool = False
+) -> list[Estimate]:
+    """Estimate yields, areas and production; returns the yields."""
+    issued = estimate_run(
+        store, season_runs=season_runs, year=DEMO_YEAR, as_of=as_of, season_over=over
+    )
+    production_run(store, issued.run_id)
+    with store.connection() as conn:
+        return estimates.of_run(conn, issued.run_id)
+
+
 def _make_products(
     platform: Platform, stages: Stages, faults: Faults, places: list[County]
-) -> list[Estimate]:
-    """Make seasons, estimates and maps; returns the estimates."""
+) -> dict[str, list[Estimate]]:
+    """Make seasons, estimates and maps of the harvest; returns the estimates."""
     store = platform.store
     season_runs = _history(platform, stages, faults, places)
     rows: list[Estimate] = []
@@ -164,16 +222,11 @@ def _make_products(
         current = _season(platform.archive, stages, "250m", places)
         season_runs[DEMO_YEAR] = season_run(store, current)
         with stages.stage("County yields", "县级单产"):
-            estimate = estimate_run(
-                store,
-                season_runs=season_runs,
-                year=DEMO_YEAR,
-                season_over=current.over,
-            )
-        with store.connection() as conn:
-            rows = estimates.of_run(conn, estimate)
-        _make_maps(platform, stages, current, places, estimate_run=estimate)
-    return rows
+            as_of = season_window(DEMO_YEAR)[1]
+            rows = _estimates(store, season_runs, as_of=as_of, over=current.over)
+        run = rows[0].run_id
+        _make_maps(platform, stages, current, places, estimate_run=run)
+    return {HARVEST: rows}
 
 
 def _make_maps(

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Crop = Literal["maize", "rice", "soybean"]
 Status = Literal["forecast", "provisional", "final", "missing"]
+Measure = Literal["yield", "area", "production"]
+Level = Literal["county", "prefecture", "province"]
 
 
 class Problem(BaseModel):
@@ -67,31 +69,97 @@ class CountyCollection(
 
 
 class Estimate(BaseModel):
-    """An estimate; `interval` is the probability that the bounds enclose."""
+    """An estimate; `interval` is the probability that the bounds enclose.
+
+    A final one quotes its `source` and has no bounds. Estimates of prefectures and of
+    the province have their GB/T 2260 codes, which end in 00, as `county`.
+    """
 
     county: str
     name_zh: str
     name_en: str
     crop: Crop
     year: int
-    measure: str
+    measure: Measure
     value: float | None
     unit: str
     lower: float | None
     upper: float | None
-    interval: float
+    interval: float | None
     status: Status
     reason: str | None
     simulated: bool
     run_id: str
+    as_of: Annotated[
+        date | None, Field(description="Last day of the data it was made from")
+    ] = None
+    lead: Annotated[
+        str | None, Field(description="Month of that day, or harvest from October on")
+    ] = None
+    lead_days: Annotated[
+        int | None, Field(description="Days from that day to the end of September")
+    ] = None
+    trend: Annotated[
+        float | None, Field(description="What the county's trend says, in `unit`")
+    ] = None
+    mean5: Annotated[
+        float | None, Field(description="Mean of the last five years, in `unit`")
+    ] = None
+    rmse: Annotated[
+        float | None,
+        Field(description="Error of such estimates in past years, t/ha, all counties"),
+    ] = None
+    rmse_trend: Annotated[
+        float | None, Field(description="Error of the trend in the same years")
+    ] = None
+    rmse_mean5: Annotated[
+        float | None, Field(description="Error of the five-year mean in them")
+    ] = None
+    source: Annotated[
+        str | None, Field(description="What a final estimate is quoted from")
+    ] = None
     issued_at: datetime
 
 
 class Estimates(BaseModel):
-    """The newest issue of each estimate asked for."""
+    """The estimate that counts of each region, crop, year and measure asked for."""
 
     estimates: list[Estimate]
     count: int
+
+
+class EstimateChange(Row):
+    """One reason why an issue differs from the one before."""
+
+    kind: str
+    en: str
+    zh: str
+
+
+class EstimateIssue(Estimate):
+    """One issue of an estimate, and what it changed."""
+
+    issue: Annotated[int, Field(description="Number of the issue, higher for later")]
+    difference: Annotated[
+        float | None, Field(description="From the value of the issue before, in `unit`")
+    ]
+    changes: list[EstimateChange]
+
+
+class EstimateHistory(BaseModel):
+    """Every issue of one region's estimate of a crop and year, the first one first."""
+
+    county: str
+    name_zh: str
+    name_en: str
+    former_codes: Annotated[
+        list[str], Field(description="Codes the county had before it was renamed")
+    ]
+    crop: Crop
+    year: int
+    measure: Measure
+    issues: list[EstimateIssue]
+    simulated: bool
 
 
 class Statistic(Row):

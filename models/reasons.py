@@ -50,6 +50,7 @@ FEATURES_ZH = {
     "sos": "始期",
     "pos": "峰期",
     "eos": "末期",
+    "latest": "当日植被指数",
     "gdd10": "积温",
     "edd30": "高温度日",
     "precipitation_may_jun": "5–6月降水",

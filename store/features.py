@@ -20,9 +20,12 @@ _TYPES = (
     ("eos", "float8"),
     ("pixels", "int4"),
     ("clear_share", "float8"),
+    ("latest", "float8"),
 )
 COLUMNS = [name for name, _ in _TYPES]
-_NUMBERS = ("peak", "integral", "sos", "pos", "eos", "clear_share")
+_NUMBERS = ("peak", "integral", "sos", "pos", "eos", "clear_share", "latest")
+# Of seasons that are not over only.
+_OPTIONAL = ("latest",)
 
 
 def put(
@@ -35,7 +38,8 @@ def put(
     frame
         Columns ``county``, ``crop``, ``peak`` (NDVI), ``integral`` (NDVI day),
         ``sos``, ``pos``, ``eos`` (days since the start of the season window),
-        ``pixels``, ``clear_share`` (0..1). NaN is stored as absent.
+        ``pixels``, ``clear_share`` (0..1), and of a season that is not over ``latest``
+        (NDVI at its end). NaN is stored as absent.
     run_id
         A stored run.
     year
@@ -46,10 +50,12 @@ def put(
     RowRefused
         A column is missing.
     """
-    missing = {*COLUMNS} - {"run_id", "year"} - {*frame.columns}
+    missing = {*COLUMNS} - {"run_id", "year", *_OPTIONAL} - {*frame.columns}
     if missing:
         raise RowRefused(f"season features lack {', '.join(sorted(missing))}")
-    plain = frame.assign(run_id=run_id, year=year)[COLUMNS].astype(object)
+    absent = {name: None for name in _OPTIONAL if name not in frame.columns}
+    whole = frame.assign(run_id=run_id, year=year, **absent)
+    plain = whole[COLUMNS].astype(object)
     plain = plain.where(plain.notna(), None)
     with conn.transaction():
         stage(
@@ -76,7 +82,7 @@ def find(conn: psycopg.Connection, *, run_ids: Sequence[str]) -> pd.DataFrame:
     with conn.cursor(binary=True) as cursor:
         cursor.execute(
             "SELECT run_id, county, crop, year, peak, integral, sos, pos, eos,"
-            " pixels, clear_share FROM season_feature WHERE run_id = ANY(%s)"
+            " pixels, clear_share, latest FROM season_feature WHERE run_id = ANY(%s)"
             " ORDER BY year, county, crop",
             [list(run_ids)],
         )

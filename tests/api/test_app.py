@@ -17,6 +17,7 @@ ROUTES = {
     "/healthz",
     "/completeness",
     "/counties",
+    "/counties/{code}/estimates",
     "/estimates",
     "/statistics",
     "/runs/{run_id}",
@@ -112,6 +113,7 @@ def test_no_answer_holds_a_path_of_the_server(client: TestClient, path: str) -> 
         device_id="ws-01",
         name="no-rule",
         alert_id=1,
+        code="220322",
         tileMatrixSetId="WebMercatorQuad",
         z=1,
         x=0,
@@ -122,6 +124,7 @@ def test_no_answer_holds_a_path_of_the_server(client: TestClient, path: str) -> 
     queries: dict[str, dict[str, Any]] = {
         "/season": at | {"year": 2026},
         "/completeness": {"county": "220322", "year": 2026},
+        "/counties/{code}/estimates": {"crop": "maize"},
         "/products/{product_id}/point": at,
     }
     response = client.get(address, params=queries.get(path, {}))

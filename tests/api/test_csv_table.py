@@ -1,6 +1,6 @@
 import csv
 import io
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pandas as pd
 import pytest
@@ -24,6 +24,14 @@ FORECAST = Estimate(
     reason=None,
     simulated=True,
     run_id="0123456789abcdef",
+    as_of=date(2026, 8, 31),
+    lead="august",
+    lead_days=30,
+    trend=9.5,
+    mean5=9.25,
+    rmse=0.4,
+    rmse_trend=0.5,
+    rmse_mean5=0.6,
     issued_at=datetime(2026, 9, 1, 8, 30, tzinfo=timezone(timedelta(hours=8))),
 )
 
@@ -44,9 +52,11 @@ def test_table_is_written_to_the_byte() -> None:
     text = (
         "DATAFLOW,REF_AREA,CROP,TIME_PERIOD,FREQ,MEASURE,OBS_VALUE,UNIT_MEASURE,"
         "OBS_STATUS,LOWER_80,UPPER_80,MODEL_VERSION,ISSUED_AT,RUN,SIMULATED,"
-        "NAME_ZH,NAME_EN,COMMENT\r\n"
+        "NAME_ZH,NAME_EN,COMMENT,AS_OF,LEAD_DAYS,TREND,MEAN_5,RMSE,RMSE_TREND,"
+        "RMSE_MEAN_5,SOURCE\r\n"
         "COUNTY_ESTIMATES,220322,maize,2026,A,yield,10.25,t/ha,F,9.5,11.0,"
-        "county-yield-1,2026-09-01T00:30:00Z,0123456789abcdef,true,梨树县,Lishu,\r\n"
+        "county-yield-1,2026-09-01T00:30:00Z,0123456789abcdef,true,梨树县,Lishu,,"
+        "2026-08-31,30,9.5,9.25,0.4,0.5,0.6,\r\n"
     )
     assert estimates_csv([FORECAST], VERSIONS) == b"\xef\xbb\xbf" + text.encode()
 

@@ -32,6 +32,15 @@ def test_estimates_carry_names_interval_and_run(client: TestClient) -> None:
                 "reason": None,
                 "simulated": True,
                 "run_id": "0123456789abcdef",
+                "as_of": None,
+                "lead": None,
+                "lead_days": None,
+                "trend": None,
+                "mean5": None,
+                "rmse": None,
+                "rmse_trend": None,
+                "rmse_mean5": None,
+                "source": None,
                 "issued_at": "2026-09-01T00:00:00Z",
             }
         ],
@@ -159,5 +168,9 @@ def test_run_id_of_another_form_is_422(client: TestClient) -> None:
 def test_misspelt_parameter_is_refused(client: TestClient) -> None:
     response = client.get("/estimates?crops=maize")
     assert_problem(
-        response, 422, "Parameter invalid", "crops", "known: county, crop, f, year"
+        response,
+        422,
+        "Parameter invalid",
+        "crops",
+        "known: as_of, county, crop, f, level",
     )

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -150,6 +151,73 @@ def test_page_shows(
     assert [words for words in expected if words not in shown] == []
     assert "正在读取" not in shown
     assert "Loading" not in shown
+
+
+@pytest.fixture
+def revised(store: Store, own_archive: Archive) -> Iterator[str]:
+    """Address of a platform that forecast, revised, and then read the yearbook."""
+    base = samples.an_estimate("220322", "maize", 10.0)
+    numbers: dict[str, Any] = {"trend": 9.5, "mean5": 9.25}
+    with store.connection() as conn:
+        counties.replace(conn, samples.two_counties())
+        for day, value in ((date(2026, 6, 30), 10.0), (date(2026, 8, 31), 9.0)):
+            run_id = f"{day:%m%d}".ljust(16, "0")
+            parameters = {"as_of": day.isoformat()}
+            runs.save(
+                conn, replace(samples.a_run(), run_id=run_id, parameters=parameters)
+            )
+            made = replace(base, value=value, lower=8.0, run_id=run_id, as_of=day)
+            estimates.add(conn, [replace(made, **numbers)])
+        run_id = "f".ljust(16, "0")
+        runs.save(conn, replace(samples.a_run(), run_id=run_id))
+        final = replace(base, value=9.75, lower=None, upper=None, interval=None)
+        told: dict[str, Any] = {
+            "status": "final",
+            "source": "Yearbook · 年鉴",
+            "run_id": run_id,
+        }
+        estimates.add(conn, [replace(final, **told)])
+    app = create_app(store=store, archive=own_archive)
+    with serving(app, bind("127.0.0.1", 0)) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            "county=220322",
+            [
+                "9.75 t/ha 最终",
+                "来源：年鉴",
+                "本年估计的历次发布 模拟数据",
+                "全部发布（3 次）",
+                "数据截至 8月31日 预测 9.00 t/ha 80% 区间 8.00 – 11.00",
+                "较上次 −1.00；数据截止日由 2026-06-30 变为 2026-08-31",
+                "首次发布",
+                "运行 06300000",
+            ],
+        ),
+        (
+            "lang=en&county=220322",
+            [
+                "9.75 t/ha final",
+                "Source: Yearbook",
+                "Issues of this year's estimate",
+                "All issues (3)",
+                "Data up to 31 Aug forecast 9.00 t/ha",
+                "−1.00 against the one before; data up to 2026-08-31 instead of",
+                "Published value",
+                "Five-year mean",
+            ],
+        ),
+    ],
+)
+def test_county_tells_the_history_of_its_estimate(
+    revised: str, tmp_path: Path, query: str, expected: list[str]
+) -> None:
+    shown = read(f"{revised}?{query}", tmp_path / "profile")
+    assert [words for words in expected if words not in shown] == []
 
 
 def test_banner_tells_of_simulated_data_out_of_sight(

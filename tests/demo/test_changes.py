@@ -42,7 +42,8 @@ def _without_scl(item: Path) -> Iterator[None]:
 
 def _current_run(data: Path) -> str:
     with open_store(data=data) as store, store.connection() as conn:
-        runs = {row.run_id for row in estimates.find(conn, year=2026)}
+        found = estimates.find(conn, year=2026, measure="yield", level="county")
+    runs = {row.run_id for row in found}
     assert len(runs) == 1
     return runs.pop()
 

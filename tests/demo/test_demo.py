@@ -1,6 +1,7 @@
 """`heitu demo --exit` from an empty folder, and what it left behind."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def test_result_has_the_promised_keys(demo: Demo) -> None:
         "pixels",
         "estimates",
         "county_error",
+        "county_error_by_lead",
         "readings_sent",
         "readings_stored",
         "seconds",
@@ -56,6 +58,35 @@ def test_every_reading_sent_is_stored(demo: Demo) -> None:
 
 def test_estimates_are_near_the_truth(demo: Demo) -> None:
     assert 0 < demo.result["county_error"] <= 0.06
+
+
+def test_error_falls_with_lead_time(demo: Demo) -> None:
+    errors = demo.result["county_error_by_lead"]
+    assert list(errors) == ["june", "july", "august", "harvest"]
+    assert errors["harvest"] == demo.result["county_error"]
+    # Never more by more than rounding, and less in the end.
+    assert errors["july"] <= errors["june"] + 0.002
+    assert errors["august"] <= errors["july"] + 0.002
+    assert errors["harvest"] < errors["june"]
+
+
+def test_every_lead_is_kept_with_its_day(store: Store) -> None:
+    with store.connection() as conn:
+        told = estimates.history(conn, counties=["220322"], crop="maize", year=2026)
+        known = estimates.find(conn, year=2026, as_of=date(2026, 7, 31))
+    days = ["2026-06-30", "2026-07-31", "2026-08-31", "2026-10-31"]
+    assert [str(one.estimate.as_of) for one in told] == days
+    assert {str(row.as_of) for row in known} == {"2026-07-31"}
+
+
+def test_province_has_totals_with_intervals(store: Store) -> None:
+    with store.connection() as conn:
+        (total,) = estimates.find(
+            conn, year=2026, crop="maize", county="220000", measure="production"
+        )
+    assert total.lower is not None
+    assert total.value is not None
+    assert 20e6 < total.lower < total.value < 50e6
 
 
 def test_everything_is_marked_simulated(demo: Demo, archive: Archive) -> None:
@@ -89,7 +120,7 @@ def test_archive_verifies(demo: Demo) -> None:
 
 def test_every_estimate_names_a_run_that_says_what_it_read(store: Store) -> None:
     with store.connection() as conn:
-        found = estimates.find(conn, year=2026)
+        found = estimates.find(conn, year=2026, measure="yield", level="county")
         run = runs.get(conn, found[0].run_id)
     assert {row.run_id for row in found} == {run.run_id}
     assert run.simulated
@@ -101,7 +132,9 @@ def test_map_pixels_add_up_to_the_county_estimates(
     store: Store, archive: Archive, crop: str
 ) -> None:
     with store.connection() as conn:
-        rows = estimates.find(conn, crop=crop, year=2026)
+        rows = estimates.find(
+            conn, crop=crop, year=2026, measure="yield", level="county"
+        )
         places = counties.all_counties(conn)
     values = {row.county: row.value for row in rows if row.value is not None}
     tonnes, zones = _map_and_zones(archive, crop, places)
@@ -120,8 +153,8 @@ def test_second_run_makes_nothing_again(demo: Demo, archive: Archive) -> None:
     before = _written(archive.root)
     again = run_demo(demo.data)
     assert _written(archive.root) == before
-    for key in ("counties", "scenes", "pixels", "estimates", "county_error"):
-        assert again[key] == demo.result[key]
+    same = ("counties", "scenes", "pixels", "estimates", "county_error_by_lead")
+    assert [again[key] for key in same] == [demo.result[key] for key in same]
     assert again["readings_stored"] == again["readings_sent"]
 
 

@@ -28,13 +28,30 @@ export interface Estimate {
   readonly unit: string;
   readonly lower: number | null;
   readonly upper: number | null;
-  /** Coverage of lower..upper, 0..1. */
-  readonly interval: number;
+  /** Coverage of lower..upper, 0..1; null where a published value has no bounds. */
+  readonly interval: number | null;
   readonly status: "forecast" | "provisional" | "final" | "missing";
   readonly reason: string | null;
   readonly simulated: boolean;
   readonly run_id: string;
+  /** Last day of the data; null of older and of published values. */
+  readonly as_of: string | null;
+  readonly lead_days: number | null;
+  /** What the county's trend and its last five years say, in `unit`. */
+  readonly trend: number | null;
+  readonly mean5: number | null;
+  /** What model and baselines missed in past years, t/ha. */
+  readonly rmse: number | null;
+  readonly rmse_trend: number | null;
+  readonly rmse_mean5: number | null;
+  readonly source: string | null;
   readonly issued_at: string;
+}
+
+export interface Issue extends Estimate {
+  readonly issue: number;
+  readonly difference: number | null;
+  readonly changes: readonly { readonly en: string; readonly zh: string }[];
 }
 
 export interface Statistic {
@@ -189,6 +206,18 @@ export const counties = (): Promise<Counties> => get(href("counties"));
 export async function estimates(crop: Crop): Promise<readonly Estimate[]> {
   const none: { estimates: Estimate[] } = { estimates: [] };
   return (await orEmpty(get<typeof none>(href("estimates", { crop })), none)).estimates;
+}
+
+/** Every issue of a county's estimate, the first one first. */
+export async function issues(
+  crop: Crop,
+  year: number,
+  county: string,
+  signal: AbortSignal,
+): Promise<readonly Issue[]> {
+  const none: { issues: Issue[] } = { issues: [] };
+  const address = href(`counties/${encodeURIComponent(county)}/estimates`, { crop, year });
+  return (await orEmpty(get<typeof none>(address, signal), none)).issues;
 }
 
 export async function statistics(

@@ -104,6 +104,15 @@ export function signedPercent(share: number): string {
   });
 }
 
+/** A difference, with its sign. */
+export function signed(value: number, digits = 2): string {
+  return formatted(value, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    signDisplay: "exceptZero",
+  });
+}
+
 /** A calendar day such as "2025-07-21"; days have no time zone. */
 export function day(iso: string, withYear = false): string {
   return new Intl.DateTimeFormat(LOCALE[lang], {

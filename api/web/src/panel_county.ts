@@ -2,11 +2,12 @@
 
 import type uPlot from "uplot";
 
-import { href, statistics, type County, type Estimate, type Statistic } from "./api";
+import { href, issues, statistics, type County, type Estimate, type Statistic } from "./api";
 import { axis, COLOURS, draw, valueAxis, whisker } from "./chart";
 import { facts, fill, h } from "./dom";
 import {
   cropWord,
+  day,
   dayOf,
   inLanguage,
   listName,
@@ -19,6 +20,7 @@ import {
   term,
 } from "./i18n";
 import { report } from "./messages";
+import { drawIssues } from "./panel_issues";
 import type { Scale } from "./scale";
 import { badge, mark } from "./simulated";
 import type { Crop } from "./state";
@@ -62,14 +64,20 @@ export function drawCounty(panel: HTMLElement, view: CountyView, signal: AbortSi
     return;
   }
   const chart = h("div", { class: "loading" }, t("loading"));
-  fill(panel, backTo(view), heading(county), ...figures(view, code), chart);
-  statistics(view.crop, code, signal)
-    .then((rows) => {
+  const told = h("section", { class: "issues" });
+  fill(panel, backTo(view), heading(county), ...figures(view, code), told, chart);
+  const asked = [
+    statistics(view.crop, code, signal),
+    issues(view.crop, view.year, code, signal),
+  ] as const;
+  Promise.all(asked)
+    .then(([rows, issued]) => {
       if (signal.aborted) return;
       mark(
         "panel",
-        rows.some((one) => one.simulated),
+        [...rows, ...issued].some((one) => one.simulated),
       );
+      drawIssues(told, issued);
       drawHistory(chart, view, rows);
     })
     .catch(report);
@@ -96,7 +104,7 @@ function drawRanking(panel: HTMLElement, view: CountyView): void {
   const rows = list.map((one, i) =>
     row(one, i + 1, top, names.get(one.county) ?? one.county, view),
   );
-  const interval = percent(first.interval);
+  const interval = percent(list.find((one) => one.interval !== null)?.interval ?? 0.8);
   fill(
     panel,
     title(view),
@@ -210,7 +218,7 @@ function absent(one: Estimate): HTMLElement {
 
 /** "80 % interval 7.6 – 8.8", null without one. */
 export function intervalOf({ interval, lower, upper }: Estimate): string | null {
-  if (lower === null || upper === null) return null;
+  if (lower === null || upper === null || interval === null) return null;
   const words = { interval: percent(interval), lower: number(lower), upper: number(upper) };
   return t("county.interval", words);
 }
@@ -225,12 +233,35 @@ function figure(one: Valued, view: CountyView): HTMLElement {
     h(
       "p",
       { class: "interval" },
-      intervalOf(one),
+      intervalOf(one) !== null && h("span", {}, intervalOf(one)),
       h("span", { class: "chip" }, term("status", one.status)),
     ),
     h("p", {}, t("county.rank", { rank, of: list.length })),
+    one.as_of && h("p", { class: "muted" }, asOf(one.as_of, one.lead_days)),
+    one.source &&
+      h("p", { class: "note" }, t("county.final_source", { source: inLanguage(one.source) })),
+    beside(one),
     one.reason && h("p", { class: "note" }, t("county.note", { reason: inLanguage(one.reason) })),
   );
+}
+
+/** "Data up to 31 Aug 2026 (30 days before harvest)". */
+function asOf(iso: string, days: number | null): string {
+  const lead = days ? t("county.lead", { days }) : t("county.lead_none");
+  return t("county.as_of", { day: day(iso, true), lead });
+}
+
+/** What the estimate has to beat, and whether such estimates did in past years. */
+function beside(one: Estimate): HTMLElement {
+  const rows: [string, string][] = [];
+  if (one.trend !== null) rows.push([t("county.trend"), `${number(one.trend)} ${one.unit}`]);
+  if (one.mean5 !== null) rows.push([t("county.mean5"), `${number(one.mean5)} ${one.unit}`]);
+  const [model, trend, mean] = [one.rmse, one.rmse_trend, one.rmse_mean5].map((value) =>
+    value === null ? "–" : number(value),
+  );
+  const errors =
+    one.rmse !== null && t("county.past_errors", { model: model!, trend: trend!, mean: mean! });
+  return h("div", {}, rows.length > 0 && facts(rows), errors && h("p", { class: "note" }, errors));
 }
 
 type Known = Statistic & { readonly yield_t_ha: number };
