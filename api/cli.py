@@ -14,9 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from api.alerts_command import alerts_app, channels_app, commands_app, rules_app
+from api.area_command import area_app
 from api.broker_command import broker_config
+from api.bulletin.command import bulletin
+from api.crop_map_command import crop_map_app
 from api.devices_command import devices_app
 from api.edge_command import edge_app
+from api.field_yield_command import field_yield
+from api.growth_command import growth
 from api.ingest_command import export_app, ingest_app
 from api.listen_command import listen, subscribe
 from api.options import Data
@@ -26,6 +31,8 @@ from api.season_command import season
 from api.series_command import series_app
 from api.settings import Settings, command_settings
 from api.tables import print_table
+from api.yield_monitor_command import yield_monitor_app
+from api.yields_command import yields_app
 
 if TYPE_CHECKING:
     from ingest.transfer import Failure
@@ -45,6 +52,11 @@ app.add_typer(archive_app, name="archive", no_args_is_help=True)
 app.add_typer(ingest_app, name="ingest", no_args_is_help=True)
 app.add_typer(export_app, name="export", no_args_is_help=True)
 app.command()(season)
+app.add_typer(crop_map_app, name="crop-map", no_args_is_help=True)
+app.add_typer(area_app, name="area", no_args_is_help=True)
+app.command()(growth)
+app.command()(bulletin)
+app.add_typer(yields_app, name="yields", no_args_is_help=True)
 app.add_typer(devices_app, name="devices", no_args_is_help=True)
 app.add_typer(series_app, name="series", no_args_is_help=True)
 app.add_typer(rules_app, name="rules", no_args_is_help=True)
@@ -57,6 +69,8 @@ app.command()(broker_config)
 app.command()(replay)
 app.command()(simulate)
 app.add_typer(edge_app, name="edge")
+app.command("field-yield")(field_yield)
+app.add_typer(yield_monitor_app, name="yield-monitor", no_args_is_help=True)
 
 Port = Annotated[
     int | None,

@@ -16,6 +16,10 @@ ApiError
 ├── PeriodUnknown
 ├── NoScenesThere
 ├── SourceUnknown
+├── CropUnknown
+├── AsOfInvalid
+├── StatisticTooEarly
+├── NothingToEstimate
 └── PageNotBuilt
 """
 
@@ -137,3 +141,27 @@ class NoScenesThere(ApiError):
 
 class SourceUnknown(ApiError):
     """No source of imagery has the name."""
+
+
+class AsOfInvalid(ApiError):
+    """No season can be cut at the day."""
+
+
+class StatisticTooEarly(ApiError):
+    """A statistic is of a season that is not over."""
+
+
+class NothingToEstimate(ApiError):
+    """The store has no statistics of earlier years to learn from."""
+
+
+class CropUnknown(ApiError):
+    """No crop map of the archive has the crop."""
+
+    def __init__(self, crop: str, *, known: Iterable[str]) -> None:
+        there = ", ".join(sorted(set(known)))
+        super().__init__(
+            f"no crop map has {crop!r}; crops that are mapped: {there or 'none'}"
+            f" · 作物分布图中没有 {crop}，现有：{there or '无'}"
+        )
+        self.crop = crop

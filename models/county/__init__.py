@@ -1,0 +1,1 @@
+"""County yields: level and season, learnt from a table of regions and years."""

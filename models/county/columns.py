@@ -1,0 +1,63 @@
+"""Which columns of a table are series, and when each of their values is known.
+
+A series is spread over columns named after the time of the year: ``ndvi_w26`` (ISO
+week), ``rain_m07`` (month) or ``tmax_d191`` (day of the year).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+# The last day of each month in a common year; a day more or less moves no window.
+_MONTH_ENDS = (31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
+_NAME = re.compile(r"(?P<series>.+)_(?P<unit>[wmd])(?P<number>\d{2,3})")
+_LARGEST = {"w": 53, "m": 12, "d": 366}
+_DIGITS = {"w": 2, "m": 2, "d": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Value of a series at a time of the year; ``day`` (1..366) is when it is known."""
+
+    series: str
+    day: int
+
+
+def moment(column: str) -> Moment | None:
+    """Return what a column name says, None where it names no time of the year.
+
+    Weeks count as their last day (7, 14, ..), months too.
+
+    >>> moment("rain_m07")
+    Moment(series='rain', day=212)
+    """
+    found = _NAME.fullmatch(column)
+    if found is None:
+        return None
+    unit, digits = found["unit"], found["number"]
+    number = int(digits)
+    if len(digits) != _DIGITS[unit] or not 1 <= number <= _LARGEST[unit]:
+        return None
+    return Moment(found["series"], _day(unit, number))
+
+
+def _day(unit: str, number: int) -> int:
+    if unit == "m":
+        return _MONTH_ENDS[number - 1]
+    return min(7 * number, 366) if unit == "w" else number
+
+
+def series_columns(columns: Iterable[str]) -> Mapping[str, dict[int, str]]:
+    """Return the columns of each series by day of the year, both in ascending order.
+
+    A name found once is no series but a column that happens to end so.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for column in columns:
+        if known := moment(column):
+            found.setdefault(known.series, {})[known.day] = column
+    return {
+        name: dict(sorted(days.items()))
+        for name, days in sorted(found.items())
+        if len(days) > 1
+    }
