@@ -20,6 +20,7 @@ from api.bulletin.command import bulletin
 from api.crop_map_command import crop_map_app
 from api.devices_command import devices_app
 from api.edge_command import edge_app
+from api.evaluate_command import evaluate
 from api.field_yield_command import field_yield
 from api.growth_command import growth
 from api.ingest_command import export_app, ingest_app
@@ -57,6 +58,7 @@ app.add_typer(area_app, name="area", no_args_is_help=True)
 app.command()(growth)
 app.command()(bulletin)
 app.add_typer(yields_app, name="yields", no_args_is_help=True)
+app.command()(evaluate)
 app.add_typer(devices_app, name="devices", no_args_is_help=True)
 app.add_typer(series_app, name="series", no_args_is_help=True)
 app.add_typer(rules_app, name="rules", no_args_is_help=True)

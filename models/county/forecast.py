@@ -149,8 +149,7 @@ def _errors(
 def _half(errors: Floats, *, interval: float) -> Floats:
     """Return the half-width of each region, infinite where nothing is known."""
     scale = spread(errors)
-    scaled = np.divide(
-        errors, scale, out=np.full(errors.shape, np.nan), where=scale > 0
-    )
+    scaled = np.full(errors.shape, np.nan)
+    np.divide(errors, scale, out=scaled, where=scale > 0)
     width = half_width(scaled, interval=interval)
-    return np.asarray(np.where(np.isfinite(width), width * scale, np.inf))
+    return width * scale if np.isfinite(width) else np.full(scale.shape, np.inf)

@@ -11,6 +11,7 @@ with a random year effect does.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,6 @@ from models.county.table import Floats
 YEAR_EFFECT = 0.9
 """Share of a year's mean that ridge takes off: random year effects of many regions."""
 TREE_YEAR_EFFECT = 0.5
-RIDGE = 1.0
-"""Penalty per row."""
 LONGEST_ROWS = 2_000
 """Rows of the Gaussian process, whose cost grows with their cube."""
 
@@ -54,10 +53,10 @@ class Sample:
 Learner = Callable[[Sample], Correction]
 
 
-def learn_ridge(sample: Sample) -> Correction:
+def learn_ridge(sample: Sample, *, penalty: float = 1.0) -> Correction:
     """Fit a ridge regression whose coefficients vary with the likeness of regions.
 
-    The penalty is in units of the rows and factors have unit variance.
+    The penalty is in units of the rows; factors have unit variance.
     """
     local = np.hstack([np.ones((len(sample.likeness), 1)), sample.likeness[:, :4]])
 
@@ -70,7 +69,7 @@ def learn_ridge(sample: Sample) -> Correction:
     if YEAR_EFFECT:
         values = values - YEAR_EFFECT * _year_means(values, year)
         residuals = residuals - YEAR_EFFECT * _year_means(residuals, year)
-    gram = values.T @ values + RIDGE * len(values) * np.eye(values.shape[1])
+    gram = values.T @ values + penalty * len(values) * np.eye(values.shape[1])
     weights = np.linalg.solve(gram, values.T @ residuals)
     everywhere = np.arange(len(local))
     return lambda factors: design(factors, everywhere) @ weights
@@ -84,7 +83,7 @@ def _year_means(values: Floats, year: NDArray[np.intp]) -> Floats:
     return (total / count.reshape(-1, *(1,) * (values.ndim - 1)))[place]
 
 
-def learn_trees(sample: Sample) -> Correction:
+def learn_trees(sample: Sample, *, rounds: int = 75) -> Correction:
     """Fit histogram gradient boosting: few leaves, many rows in each, some columns."""
     # Seconds of import that only a fit should cost.
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -97,26 +96,18 @@ def learn_trees(sample: Sample) -> Correction:
     residuals = sample.residuals[year, region]
     residuals = residuals - TREE_YEAR_EFFECT * _year_means(residuals, year)
     values = design(sample.factors[year, region], region)
-    models = [
-        HistGradientBoostingRegressor(
-            max_iter=150,
-            learning_rate=0.03,
-            max_leaf_nodes=8,
-            min_samples_leaf=max(5, min(200, len(values) // 40)),
-            max_features=0.3,
-            l2_regularization=50.0,
-            early_stopping=False,
-            random_state=seed,
-        ).fit(values, residuals)
-        for seed in range(2)
-    ]
+    model = HistGradientBoostingRegressor(
+        max_iter=rounds,
+        learning_rate=0.06,
+        max_leaf_nodes=8,
+        min_samples_leaf=max(5, min(200, len(values) // 40)),
+        max_features=0.3,
+        l2_regularization=50.0,
+        early_stopping=False,
+        random_state=0,
+    ).fit(values, residuals)
     everywhere = np.arange(len(sample.likeness))
-
-    def correction(factors: Floats) -> Floats:
-        known = design(factors, everywhere)
-        return np.asarray(np.mean([model.predict(known) for model in models], axis=0))
-
-    return correction
+    return lambda factors: np.asarray(model.predict(design(factors, everywhere)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,4 +197,12 @@ def _gaussian(left: Floats, right: Floats, *, reach: float) -> Floats:
     return np.asarray(np.exp(-0.5 * distance / reach**2))
 
 
-LEARNERS: tuple[Learner, ...] = (learn_ridge, learn_trees, learn_process)
+FAMILIES: tuple[tuple[Learner, ...], ...] = (
+    tuple(partial(learn_ridge, penalty=penalty) for penalty in (1.0, 0.3, 0.1)),
+    tuple(partial(learn_trees, rounds=rounds) for rounds in (75, 250)),
+    tuple(
+        partial(learn_process, kernel=Kernel(noise=noise, year=year, local_year=year))
+        for noise, year in ((0.4, 0.2), (0.1, 0.1))
+    ),
+)
+"""Each way of learning, from the most cautious to the boldest."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.county.learners import LEARNERS, Learner, Sample
+from models.county.learners import FAMILIES, Learner, Sample
 from models.county.table import Floats
 
 FOLDS = 6
@@ -59,9 +59,16 @@ class Stack:
 
 
 def stack(
-    sample: Sample, season: Floats, *, learners: Sequence[Learner] = LEARNERS
+    sample: Sample,
+    season: Floats,
+    *,
+    families: Sequence[Sequence[Learner]] = FAMILIES,
 ) -> Stack:
-    """Learn from `sample` and apply to the factors (region, feature) of one season."""
+    """Learn from `sample` and apply to the factors (region, feature) of one season.
+
+    Of each family the most cautious learner is taken, and a bolder one only where
+    it did clearly better on years left out (`bolder`).
+    """
     shape = sample.residuals.shape
     known = np.isfinite(sample.residuals)
     years = np.flatnonzero(known.any(axis=1))
@@ -71,14 +78,14 @@ def stack(
             left_out=np.zeros(shape),
             trust=Trust(common=0, local=0),
         )
-    guess = np.full(shape, np.nan)
-    for fold in _folds(years):
-        guess[fold] = _predict(_without(sample, fold), sample.factors[fold], learners)
-    guess[~known] = np.nan
+    chosen = [_choose(sample, family, _folds(years)) for family in families]
+    guess = np.asarray(np.mean([left_out for _, left_out in chosen], axis=0))
     earned = trust(sample.residuals, guess)
     whole = np.zeros(shape[1])
     if earned:
-        whole = _predict(sample, season[None], learners)[0]
+        whole = np.asarray(
+            np.mean([learner(sample)(season) for learner, _ in chosen], axis=0)
+        )
     return Stack(
         added=earned.scale(whole, regions=np.asarray(known.any(axis=0))),
         left_out=earned.scale(guess, regions=known),
@@ -97,12 +104,40 @@ def _without(sample: Sample, years: NDArray[np.intp]) -> Sample:
     return Sample(factors=sample.factors, residuals=residuals, likeness=sample.likeness)
 
 
-def _predict(sample: Sample, seasons: Floats, learners: Sequence[Learner]) -> Floats:
-    """Return the mean of the learners for seasons (year, region, feature)."""
-    corrections = [learner(sample) for learner in learners]
-    return np.array(
-        [np.mean([c(season) for c in corrections], axis=0) for season in seasons]
-    )
+def _choose(
+    sample: Sample, family: Sequence[Learner], folds: Sequence[NDArray[np.intp]]
+) -> tuple[Learner, Floats]:
+    """Return the learner of a family to use, and its guesses at years left out."""
+    best, guess = family[0], _left_out(sample, family[0], folds)
+    for learner in family[1:]:
+        other = _left_out(sample, learner, folds)
+        if not bolder(sample.residuals, guess, other):
+            break
+        best, guess = learner, other
+    return best, guess
+
+
+def _left_out(
+    sample: Sample, learner: Learner, folds: Sequence[NDArray[np.intp]]
+) -> Floats:
+    guess = np.full(sample.residuals.shape, np.nan)
+    for fold in folds:
+        correction = learner(_without(sample, fold))
+        for year in fold:
+            guess[year] = correction(sample.factors[year])
+    return np.where(np.isfinite(sample.residuals), guess, np.nan)
+
+
+def bolder(residuals: Floats, cautious: Floats, bold: Floats) -> bool:
+    """Tell whether a bold guess (year, region) beats a cautious one beyond chance.
+
+    Its squared error has to be smaller by one standard error of the difference, with
+    the year as the unit (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3).
+    """
+    gain = np.square(residuals - cautious) - np.square(residuals - bold)
+    years = np.where(np.isfinite(gain), gain, 0.0).sum(axis=1)
+    years = years[np.isfinite(gain).any(axis=1)]
+    return bool(years.mean() > years.std(ddof=1) / np.sqrt(years.size))
 
 
 def trust(residuals: Floats, guess: Floats) -> Trust:

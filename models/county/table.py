@@ -88,8 +88,10 @@ def read_table(frame: pd.DataFrame, *, region: str, year: str, target: str) -> T
         names more than one for the target.
     """
     require_columns(frame, (region, year, target), table="yield")
-    rows = frame.dropna(subset=[region, year]).reset_index(drop=True)
+    rows = frame.dropna(subset=[region, year])
     _check_values(rows, year=year, target=target)
+    # Sorted, or the last bit of a mean would tell the order of the rows.
+    rows = rows.sort_values([region, year], ignore_index=True)
     _check_units(rows, target=target)
     keys = pd.DataFrame(
         {"region": rows[region].astype(str), "year": rows[year].astype(np.int64)}

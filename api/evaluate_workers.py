@@ -1,0 +1,94 @@
+"""One function applied in worker processes, each with one thread."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from api.errors import ApiError
+
+__all__ = ["WorkerLost", "cores", "spread_out"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Set once in each worker: the function carries the table, which is large to send.
+_task: list[Callable[[Any], Any]] = []
+
+
+class WorkerLost(ApiError):
+    """A worker process ended before its work was done."""
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def spread_out(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> Iterator[Result]:
+    """Yield function(item) in the order of the items, from several processes.
+
+    With one worker or one item it is computed here. Stopped early, by Ctrl-C too, the
+    workers end at once.
+
+    Raises
+    ------
+    WorkerLost
+        A process was killed, as a machine short of memory does.
+    """
+    workers = min(workers, len(items))
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    before = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(
+        workers,
+        # Forked threads of BLAS and OpenMP would hang.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(function,),
+    )
+    futures = [pool.submit(_apply, item) for item in items]
+    try:
+        for future in futures:
+            yield future.result()
+    except BrokenProcessPool as exc:
+        raise WorkerLost(
+            "a worker process was lost, perhaps for want of memory: close other"
+            " programs and run again · 工作进程意外结束，可能是内存不足，请重新运行"
+        ) from exc
+    finally:
+        if not all(future.done() for future in futures):
+            _end(before)
+        pool.shutdown()
+
+
+def _end(before: list[multiprocessing.process.BaseProcess]) -> None:
+    """End the worker processes that were not there `before`."""
+    for process in multiprocessing.active_children():
+        if process not in before:
+            process.terminate()
+
+
+def _begin(function: Callable[[Any], Any]) -> None:
+    # Only a thread pool that is loaded can be limited.
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    _task.append(function)
+    # Ctrl-C reaches the whole group; a traceback from each worker tells nothing.
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+
+def _apply(item: Any) -> Any:  # noqa: ANN401
+    return _task[0](item)
