@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from api.errors import ApiError
@@ -56,7 +56,8 @@ def spread_out(
         initializer=_begin,
         initargs=(function,),
     )
-    futures = [pool.submit(_apply, item) for item in items]
+    with _interrupts_later():
+        futures = [pool.submit(_apply, item) for item in items]
     try:
         for future in futures:
             yield future.result()
@@ -69,6 +70,22 @@ def spread_out(
         if not all(future.done() for future in futures):
             _end(before)
         pool.shutdown()
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back, and from the processes started meanwhile for good.
+
+    It reaches the whole group; a traceback from each worker would tell nothing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(before: list[multiprocessing.process.BaseProcess]) -> None:
@@ -85,9 +102,6 @@ def _begin(function: Callable[[Any], Any]) -> None:
 
     threadpool_limits(1)
     _task.append(function)
-    # Ctrl-C reaches the whole group; a traceback from each worker tells nothing.
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def _apply(item: Any) -> Any:  # noqa: ANN401

@@ -25,6 +25,7 @@ from raster.errors import (
     WeightsUnreadable,
     WriteFailed,
 )
+from raster.exact_fractions import zone_runs
 from raster.grid import ALBERS_CHINA, geobox_for
 from tests.raster.scenes import UTM, grid
 
@@ -113,6 +114,24 @@ def test_a_polygon_much_smaller_than_a_pixel() -> None:
     weights = coverage(DEGREES, [shapely.box(1.5, 1.5, 1.501, 1.501)])
 
     assert weights.inside == pytest.approx(1e-6, rel=1e-4)
+
+
+def test_vertices_a_hair_beside_the_corners_of_pixels_lose_none() -> None:
+    # A field of 145 pixels after a projection; exactextract 0.3.0 finds 144.
+    field = shapely.from_wkt(
+        "POLYGON ((610110.0000000002 4803679.999999999, 609900.0000000005"
+        " 4803680.000000001, 609910.0000000001 4803660, 609889.9999999992 4803660,"
+        " 609889.9999999998 4803629.999999999, 609900.0000000009 4803640,"
+        " 609929.9999999991 4803639.999999999, 609920.0000000001 4803630,"
+        " 609919.9999999994 4803609.999999999, 609999.9999999993 4803610,"
+        " 609999.9999999999 4803620, 610130.0000000006 4803620, 610129.999999999"
+        " 4803690, 610109.9999999994 4803690, 610110.0000000002 4803679.999999999))"
+    )
+    around = GeoBox.from_bbox(
+        (601120, 4794720, 616480, 4810080), "EPSG:32651", resolution=10
+    )
+    found = zone_runs([field], around)
+    assert (found.length * found.weight).sum() == pytest.approx(145, abs=1e-4)
 
 
 def test_no_polygons() -> None:
