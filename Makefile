@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/mypy
 
 # The other files in bench/ are parts of these.
-BENCHES := demo season zonal ingest_scenes readings series
+BENCHES := demo season zonal ingest_scenes readings series yields
 
 bench: setup
 	$(UV) sync --locked --group bench --python $(BIN)/python

@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from api.errors import ApiError
@@ -16,7 +19,7 @@ __all__ = ["WorkerLost", "cores", "spread_out"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Set once in each worker: the function carries the table, which is large to send.
+# Set once in each worker: the function carries the table, which is large.
 _task: list[Callable[[Any], Any]] = []
 
 
@@ -48,26 +51,37 @@ def spread_out(
     if workers <= 1:
         yield from map(function, items)
         return
+    with tempfile.TemporaryDirectory(prefix="heitu-") as folder:
+        # By file: sent through a pipe, it would hold up the start of the processes.
+        task = Path(folder, "task.pickle")
+        task.write_bytes(pickle.dumps(function))
+        yield from _in_processes(task, items, workers=workers)
+
+
+def _in_processes(task: Path, items: Sequence[Any], *, workers: int) -> Iterator[Any]:
     before = multiprocessing.active_children()
     pool = ProcessPoolExecutor(
         workers,
         # Forked threads of BLAS and OpenMP would hang.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(function,),
+        initargs=(task,),
     )
-    with _interrupts_later():
-        futures = [pool.submit(_apply, item) for item in items]
+    finished = False
     try:
+        # Within: an interrupt held back arrives when this ends.
+        with _interrupts_later():
+            futures = [pool.submit(_apply, item) for item in items]
         for future in futures:
             yield future.result()
+        finished = True
     except BrokenProcessPool as exc:
         raise WorkerLost(
             "a worker process was lost, perhaps for want of memory: close other"
             " programs and run again · 工作进程意外结束，可能是内存不足，请重新运行"
         ) from exc
     finally:
-        if not all(future.done() for future in futures):
+        if not finished:
             _end(before)
         pool.shutdown()
 
@@ -95,13 +109,13 @@ def _end(before: list[multiprocessing.process.BaseProcess]) -> None:
             process.terminate()
 
 
-def _begin(function: Callable[[Any], Any]) -> None:
+def _begin(task: Path) -> None:
     # Only a thread pool that is loaded can be limited.
     import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
-    _task.append(function)
+    _task.append(pickle.loads(task.read_bytes()))
 
 
 def _apply(item: Any) -> Any:  # noqa: ANN401

@@ -1,7 +1,11 @@
 """`heitu evaluate`: any table in, an honest comparison out."""
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +165,23 @@ def test_a_row_twice_and_too_few_years_are_refused(run: Run, tmp_path: Path) -> 
 def test_worker_processes_keep_the_order() -> None:
     found = evaluate_workers.spread_out(abs, [-3, -1, -2], workers=2)
     assert list(found) == [3, 1, 2]
+
+
+def test_an_interrupt_while_workers_start_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit = ProcessPoolExecutor.submit
+
+    def interrupted(self: Any, function: Any, item: Any) -> Any:
+        future = submit(self, function, item)
+        os.kill(os.getpid(), signal.SIGINT)
+        return future
+
+    before = multiprocessing.active_children()
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(evaluate_workers.spread_out(abs, [-3, -1], workers=2))
+    assert multiprocessing.active_children() == before
 
 
 def test_ctrl_c_is_told_in_one_line(

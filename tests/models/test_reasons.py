@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from models import FEATURES, reasons
+from models.lead import SEASON_TO_DATE
 from models.reasons import (
     FEATURES_ZH,
     IMPURE,
@@ -40,7 +41,7 @@ def test_every_reason_is_in_both_languages(reason: Reason) -> None:
 
 
 def test_every_feature_has_a_chinese_word() -> None:
-    assert {*FEATURES_ZH} == {*FEATURES}
+    assert {*FEATURES_ZH} == {*FEATURES, *SEASON_TO_DATE}
     assert str(extrapolation(["eos", "precipitation_may_jun"], lead=None)) == (
         "extrapolated: eos, precipitation_may_jun outside the range of the history"
         " · 外推：末期、5–6月降水超出历史范围"
