@@ -26,6 +26,8 @@ _numbers = itertools.count(1)
 
 # Parallel test processes are deaf to Ctrl-C, and so would be the programs they start.
 if "PYTEST_XDIST_WORKER" in os.environ:
+    # They share the cores; OpenMP's threads, waiting for each other, would burn them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
