@@ -102,10 +102,22 @@ def _windows(
         )
         centres, weights = window_weights(days, until=until)
         if centres.size:
-            # What is not known yet weighs nothing, but a NaN would still spread.
             part = _with_year_before(values, days=days, until=until)
-            found.append((part @ weights, centres <= 0))
+            back = known_moments(days, until=until) < 1
+            found.append((_averaged(part, weights, back=back), centres <= 0))
     return found
+
+
+def _averaged(values: Floats, weights: Floats, *, back: NDArray[np.bool_]) -> Floats:
+    """Return windows (.., window) of moments (.., moment), NaN where one is unknown.
+
+    The year before may be absent: then the rest of a window stands for it.
+    """
+    absent = ~np.isfinite(values) & back
+    total = np.where(absent, 0.0, values) @ weights
+    weight = (~absent).astype(np.float64) @ weights
+    empty = np.full(total.shape, np.nan)
+    return np.asarray(np.divide(total, weight, out=empty, where=weight > 1e-6))
 
 
 def window_weights(
@@ -121,10 +133,10 @@ def window_weights(
     float64 (window,), float64 (moment, window); each column sums to 1
     """
     moments = known_moments(days, until=until)
-    step = float(np.median(np.diff(days)))
-    start, end = moments[0] - step, float(moments[-1]) if moments.size else 0.0
     if moments.size == 0:
         return np.empty(0), np.empty((0, 0))
+    step = float(np.median(np.diff(days)))
+    start, end = moments[0] - step, float(moments[-1])
     count = max(1, round((end - start) / SPACING))
     centres = start + (np.arange(count) + 0.5) * (end - start) / count
     # A value stands for the step that ends on its day.

@@ -67,3 +67,19 @@ def test_a_table_without_features_has_no_season() -> None:
     found = season(arrays(rows), training=TRAINING)
     assert found.factors.shape == (20, 30, 0)
     assert not found.known.any()
+
+
+def test_an_absent_year_before_leaves_the_season_known() -> None:
+    rows = world()
+    # Weather of autumn reaches into the next season; the row of 2017 is not there.
+    autumn = {f"rain_m{month}": rows["rain_m09"] for month in (10, 11, 12)}
+    rows = rows.assign(**autumn)
+    gone = (rows["region"] == "r003") & (rows["year"] == 2017)
+    found = season(arrays(rows[~gone]), training=TRAINING)
+    assert found.known[18, 3]
+
+
+def test_a_series_that_has_not_begun_is_no_season() -> None:
+    rows = world().drop(columns=["rain_m09", "heat_m09"])
+    found = season(arrays(rows), training=TRAINING, until=20)
+    assert found.factors.shape[2] == 0
