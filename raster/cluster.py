@@ -105,9 +105,20 @@ def _client(address: str, timeout: float) -> "Client":
     from distributed import Client
 
     try:
-        return Client(address, timeout=timeout)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=timeout)  # type: ignore[no-untyped-call]
     except OSError as exc:
         raise _silent(address, timeout) from exc
+    # A client whose scheduler is gone walks its futures to cancel them while computing
+    # threads let go of some. If it died of that, who waits would wait for ever.
+    client.futures = _Walkable(client.futures)
+    return client
+
+
+class _Walkable(dict[Any, Any]):
+    """A dict that may change, in any thread, while its values are walked."""
+
+    def values(self) -> list[Any]:  # type: ignore[override]
+        return [*super().values()]
 
 
 def _check_address(address: str) -> None:

@@ -260,7 +260,8 @@ class Service:
         kicked = frozenset(device_ids)
         for connection in tuple(self.connections):
             if connection.phase == ASKING and connection.username in kicked:
-                connection.refuse_login(reason)
+                # A CONNACK has no code for most of what ends a session.
+                connection.refuse_login(ReasonCode.NOT_AUTHORIZED)
             elif connection.principal.device_id in kicked:
                 connection.close(reason, f"closed by the server: {reason.name}")
 

@@ -212,6 +212,20 @@ def test_a_scheduler_that_dies_is_a_clear_error(items: list[pystac.Item]) -> Non
     assert "请" in chinese
 
 
+def test_futures_may_go_while_the_client_cancels_them() -> None:
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, protocol="tcp://", dashboard_address=FREE_PORT
+        ) as local,
+        connect(local.scheduler_address),
+    ):
+        client = default_client()
+        futures = client.map(float, range(3))
+        for _ in client.futures.values():
+            client.futures.popitem()
+        assert len(futures) == 3
+
+
 def _compute_until_killed(
     items: list[pystac.Item], address: str, running: subprocess.Popen[str]
 ) -> None:

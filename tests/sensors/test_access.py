@@ -373,14 +373,14 @@ def test_revoked_device_is_thrown_out_of_the_endpoint(herd: Store) -> None:
     with (
         StorePresence(herd) as known,
         Endpoint(Nowhere(), StoreAuthenticator(herd), port=0, presence=known) as door,
-        RevocationWatch(herd, door.kick, every=0.01),
     ):
-        client, entered, left = connect(door.port, secret)
-        assert entered == [ReasonCode.SUCCESS]
-        until(lambda: (s := found(herd)) is not None and s.online)
-        with herd.connection() as conn:
-            credentials.revoke(conn, "c1")
-        until(lambda: bool(left))
+        with RevocationWatch(herd, door.kick, every=0.01):
+            client, entered, left = connect(door.port, secret)
+            assert entered == [ReasonCode.SUCCESS]
+            until(lambda: (s := found(herd)) is not None and s.online)
+            with herd.connection() as conn:
+                credentials.revoke(conn, "c1")
+            until(lambda: bool(left))
         client.loop_stop()
         assert left == [ReasonCode.ADMINISTRATIVE_ACTION]
         until(lambda: (s := found(herd)) is not None and not s.online)

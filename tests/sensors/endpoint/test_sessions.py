@@ -240,7 +240,7 @@ def test_a_login_under_way_is_kicked_too(listen: Listen, sink: HeldSink) -> None
         device.send(connect_packet("a", version=5))
         assert slow.asked.wait(20)
         # Revoked after the authenticator looked and before it answered.
-        endpoint.kick(["a"], ReasonCode.NOT_AUTHORIZED)
+        endpoint.kick(["a"], ReasonCode.ADMINISTRATIVE_ACTION)
         assert device.read()[3] == 0x87
         slow.go.set()
         assert device.closed
