@@ -124,9 +124,9 @@ class Subscriber(Running):
         self._room.set()
         self._connection = 0
         self._unsettled = 0
-        # Guards both; told when messages are settled.
+        self._answered = 0
+        # Guards these; told when messages are settled and a subscription is answered.
         self._changed = threading.Condition()
-        self._answered = threading.Event()
         self._sent = _Sent()
         self.on_delivered: Callable[[Any], None] | None = None
         self._client.on_connect = self._on_connect
@@ -178,12 +178,14 @@ class Subscriber(Running):
         Mosquitto forgets the acknowledgements it has not read when a client leaves. It
         reads in order, so the answer to something harmless tells that it has.
         """
-        self._answered.clear()
-        self._subscribe()
-        self._answered.wait(timeout)
+        with self._changed:
+            asked = self._subscribe()
+            # The answer to an earlier subscription may still be under way.
+            self._changed.wait_for(lambda: self._answered == asked, timeout)
 
-    def _subscribe(self) -> None:
-        self._client.subscribe([(topic, 1) for topic in self._topics])
+    def _subscribe(self) -> int | None:
+        """Ask for the topics; returns the number that the answer will bear."""
+        return self._client.subscribe([(topic, 1) for topic in self._topics])[1]
 
     @property
     def running(self) -> bool:
@@ -254,7 +256,9 @@ class Subscriber(Running):
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
-        self._answered.set()
+        with self._changed:
+            self._answered = mid
+            self._changed.notify_all()
         refused = [
             topic
             for topic, reason in zip(self._topics, reasons, strict=False)
