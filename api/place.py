@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import shapely
 
 from api.errors import PlaceInvalid
 from ingest.boundaries import jilin_counties
+from ingest.county_codes import NoCounty, find_county
 from ingest.county_names import COUNTY_NAMES, PREFECTURE_NAMES
 
 __all__ = ["Bounds", "Place", "place_in_box", "place_of_county", "place_of_field"]
@@ -47,7 +49,8 @@ def place_of_county(code: str) -> Place:
     Parameters
     ----------
     code
-        GB/T 2260 code, e.g. "220184", or the county's Chinese name.
+        GB/T 2260 code, e.g. "220184", or the county's Chinese name, with or without
+        its last word (市, 县 or 区) where that leaves no doubt.
 
     Raises
     ------
@@ -56,13 +59,17 @@ def place_of_county(code: str) -> Place:
     ingest.IngestError
         The county outlines are not installed, or are not the ones checked.
     """
-    codes = {name_zh: key for key, (name_zh, _) in COUNTY_NAMES.items()}
-    wanted = codes.get(code, code)
-    if wanted not in COUNTY_NAMES:
-        raise _no_county(code)
+    wanted = code if code in COUNTY_NAMES else _code_of(code)
     name_zh, name_en = COUNTY_NAMES[wanted]
     (county,) = (c for c in jilin_counties() if c.code == wanted)
     return Place(wanted, name_en, name_zh, county.geometry)
+
+
+def _code_of(name: str) -> str:
+    found = find_county(name, year=datetime.now(UTC).year)
+    if isinstance(found, NoCounty):
+        raise _no_county(name)
+    return found.code
 
 
 def _no_county(text: str) -> PlaceInvalid:

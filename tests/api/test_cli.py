@@ -1,5 +1,7 @@
 """The command line, run as a user runs it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,14 @@ from tests.demo.conftest import heitu
 
 def test_version_is_printed() -> None:
     assert heitu("version").stdout == "0.1.0\n"
+
+
+def test_the_shortest_command_loads_no_arrays() -> None:
+    seen = "import sys, api.cli; print('numpy' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", seen], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "False\n"
 
 
 def test_unknown_option_is_wrong_usage() -> None:
