@@ -116,7 +116,8 @@ def _written(
     html: bool,
     pdf: bool,
 ) -> list[Path]:
-    from api.bulletin import gather, write_bulletin
+    from api.bulletin.content import gather
+    from api.bulletin.files import write_bulletin
     from raster.cluster import connect
     from store import open_store
 

@@ -16,9 +16,9 @@ import pypdfium2
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.bulletin import Bulletin, gather, write_bulletin
 from api.bulletin.charts import draw
-from api.bulletin.files import html_of, pdf_of
+from api.bulletin.content import Bulletin, gather
+from api.bulletin.files import html_of, pdf_of, write_bulletin
 from api.bulletin.view import view
 from api.bulletin.words import Language
 from api.errors import CropUnknown, PlaceInvalid
