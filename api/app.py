@@ -33,6 +33,7 @@ from api.routes import (
     rules,
     season,
 )
+from api.routes import growth as growth_routes
 from api.services import IngestState, Services
 from ingest.archive import Archive
 from store import Store
@@ -43,6 +44,7 @@ ROUTERS = (
     health.router,
     counties.router,
     estimates.router,
+    growth_routes.router,
     season.router,
     completeness.router,
     devices.router,
@@ -64,6 +66,8 @@ def create_app(
     token: SecretStr | None = None,
     mqtt: MqttAddress | None = None,
     connections: Callable[[], int] = lambda: 0,
+    growth: Path | None = None,
+    bulletins: Path | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -85,6 +89,8 @@ def create_app(
         Where devices connect; None where this process has no endpoint.
     connections
         Returns how many devices are connected to this process.
+    growth, bulletins
+        Folders in which `heitu growth` and `heitu bulletin` write.
 
     Returns
     -------
@@ -110,6 +116,8 @@ def create_app(
         token=token,
         mqtt=mqtt,
         connections=connections,
+        growth=growth,
+        bulletins=bulletins,
     )
     app.add_middleware(CacheControlMiddleware, cachecontrol="no-cache")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -85,6 +85,7 @@ def design_points(
     with of.equal_area() as grid:
         counts = grid.counts()
         codes = _classes(counts)
+        # Pixels of one size, so that their counts weigh as areas do.
         weights = np.array([counts[code] for code in codes], dtype=np.float64)
         total = points or points_needed(
             weights, np.full(len(codes), expected), se=se or 0
@@ -93,6 +94,7 @@ def design_points(
             total,
             weights,
             method=allocation,
+            # Nobody knows before the survey which class the map gets wrong.
             deviations=np.full(len(codes), 1.0),
             minimum=minimum,
             populations=weights.astype(np.int64),
@@ -100,7 +102,6 @@ def design_points(
         asked = dict(zip(codes, wanted.tolist(), strict=True))
         drawn = _drawn(grid, counts, asked, seed=seed, distance_m=distance_m)
         hectares = grid.pixel_ha
-    rows = _numbered(drawn, seed)
     strata = tuple(
         {
             "stratum": of.called(code),
@@ -111,21 +112,11 @@ def design_points(
         }
         for code in codes
     )
-    choices = sorted(
-        {class_name(of.called(code)) for code in codes} - {*CROPS, NON_CROP}
-    )
+    rows = _numbered(drawn, seed)
+    choices = {class_name(of.called(code)) for code in codes} - {*CROPS, NON_CROP}
     places = [Place(name, shapely.Point(lonlat)) for name, _, lonlat in rows]
-    files = write_points(folder, places, year=year, choices=choices)
-    points_said = [
-        {
-            "id": name,
-            "stratum": of.called(code),
-            "lon": float(lonlat[0]),
-            "lat": float(lonlat[1]),
-        }
-        for name, code, lonlat in rows
-    ]
-    said = {"distance_m": distance_m, "points": points_said}
+    files = write_points(folder, places, year=year, choices=sorted(choices))
+    said = {"distance_m": distance_m, "points": _points_json(of, rows)}
     design = _write_design(folder, "points", of, year, seed, strata, said)
     return Designed(
         kind="points",
@@ -134,6 +125,21 @@ def design_points(
         strata=strata,
         samples=len(rows),
     )
+
+
+def _points_json(
+    of: ClassMap, rows: Sequence[tuple[str, int, NDArray[np.float64]]]
+) -> list[dict[str, Any]]:
+    """Say of which stratum each point was drawn, and where it is."""
+    return [
+        {
+            "id": name,
+            "stratum": of.called(code),
+            "lon": float(lonlat[0]),
+            "lat": float(lonlat[1]),
+        }
+        for name, code, lonlat in rows
+    ]
 
 
 def design_segments(
@@ -173,48 +179,19 @@ def design_segments(
     """
     frame = _frame(of, side_m)
     spread = _stratified(frame, crop, edges)
-    groups = spread.groupby(frame["stratum"])
-    sizes = groups.size().to_numpy().astype(np.int64)
-    # A stratum that the map takes for uniform is not quite that.
-    least = 0.01 * float(frame["area_ha"].iloc[0])
-    deviations = np.maximum(groups.std(ddof=0).to_numpy(np.float64), least)
-    weights = sizes.astype(np.float64)
-    if segments is None:
-        segments = segments_needed(
-            weights, groups.mean().to_numpy().astype(np.float64), deviations, cv=cv or 0
-        )
-        segments = max(segments, int(np.minimum(minimum, sizes).sum()))
-    wanted = allocate(
-        segments,
-        weights,
-        method=allocation,
-        deviations=deviations,
+    strata = _segment_strata(
+        frame,
+        spread,
+        total=segments,
+        cv=cv,
+        allocation=allocation,
         minimum=minimum,
-        populations=sizes,
-    ).tolist()
-    names = [str(name) for name in groups.size().index]
-    asked = dict(zip(map(int, names), wanted, strict=True))
+    )
+    asked = {int(one["stratum"]): one["samples"] for one in strata}
     chosen = draw_segments(frame["stratum"].to_numpy(np.int64), asked, seed=seed)
+    # All segments are kept: estimates need the map over those that nobody visits.
     frame["sampled"] = 0
     frame.loc[chosen, "sampled"] = 1
-    land = frame.groupby("stratum")["area_ha"].sum()
-    strata = tuple(
-        {
-            "stratum": name,
-            "area_ha": float(land[name]),
-            "population": int(size),
-            "samples": number,
-        }
-        for name, size, number in zip(names, sizes, wanted, strict=True)
-    )
-    sample = frame.loc[chosen]
-    places = [
-        Place(row["segment_id"], row["outline"], row["stratum"])
-        for row in sample.to_dict("records")
-    ]
-    files = write_segments(folder, places, year=year)
-    table = frame.drop(columns="outline").to_csv(index=False, lineterminator="\r\n")
-    replace_file(folder / FRAME, f"\ufeff{table}".encode())
     framed, land = float(frame["area_ha"].sum()), frame.attrs["map_ha"]
     said = {
         "side_m": side_m,
@@ -223,11 +200,13 @@ def design_segments(
         "frame_ha": framed,
         "map_ha": land,
     }
-    design = _write_design(folder, "segments", of, year, seed, strata, said)
     return Designed(
         kind="segments",
         folder=folder,
-        files=(*files, folder / FRAME, design),
+        files=(
+            *_write_frame(folder, frame, chosen, year=year),
+            _write_design(folder, "segments", of, year, seed, strata, said),
+        ),
         strata=strata,
         samples=len(chosen),
         notes=(
@@ -236,6 +215,63 @@ def design_segments(
             "估计针对抽样框",
         ),
     )
+
+
+def _segment_strata(
+    frame: pd.DataFrame,
+    spread: "pd.Series[float]",
+    *,
+    total: int | None,
+    cv: float | None,
+    allocation: Allocation,
+    minimum: int,
+) -> tuple[dict[str, Any], ...]:
+    """Share segments out to the strata, so many or as many as a CV takes."""
+    groups = spread.groupby(frame["stratum"])
+    sizes = groups.size().to_numpy().astype(np.int64)
+    weights = sizes.astype(np.float64)
+    # A stratum that the map takes for uniform is not quite that.
+    least = 0.01 * float(frame["area_ha"].iloc[0])
+    deviations = np.maximum(groups.std(ddof=0).to_numpy(np.float64), least)
+    if total is None:
+        means = groups.mean().to_numpy().astype(np.float64)
+        needed = segments_needed(weights, means, deviations, cv=cv or 0)
+        # The least of each stratum comes on top of a lax CV.
+        total = max(needed, int(np.minimum(minimum, sizes).sum()))
+    wanted = allocate(
+        total,
+        weights,
+        method=allocation,
+        deviations=deviations,
+        minimum=minimum,
+        populations=sizes,
+    )
+    land = frame.groupby("stratum")["area_ha"].sum()
+    return tuple(
+        {
+            "stratum": str(name),
+            "area_ha": float(land[name]),
+            "population": int(size),
+            "samples": number,
+        }
+        for name, size, number in zip(
+            groups.size().index, sizes, wanted.tolist(), strict=True
+        )
+    )
+
+
+def _write_frame(
+    folder: Path, frame: pd.DataFrame, chosen: NDArray[np.int64], *, year: int
+) -> tuple[Path, ...]:
+    """Write the drawn segments for phones, and all of the frame for the office."""
+    places = [
+        Place(row["segment_id"], row["outline"], row["stratum"])
+        for row in frame.loc[chosen].to_dict("records")
+    ]
+    files = write_segments(folder, places, year=year)
+    table = frame.drop(columns="outline").to_csv(index=False, lineterminator="\r\n")
+    replace_file(folder / FRAME, f"\ufeff{table}".encode())
+    return (*files, folder / FRAME)
 
 
 def _classes(counts: Mapping[int, int]) -> list[int]:
@@ -276,6 +312,7 @@ def _drawn(
             least_m=distance_m,
             taken=taken,
         )
+        # Distance is kept across classes too: two classes meet at every field's edge.
         taken = np.concatenate([taken, metres[kept]])
         lonlat = grid.lonlat(found[kept, 1], found[kept, 2])
         drawn += [(code, place) for place in lonlat]
@@ -286,6 +323,7 @@ def _numbered(
     drawn: Sequence[tuple[int, NDArray[np.float64]]], seed: int
 ) -> list[tuple[str, int, NDArray[np.float64]]]:
     """Give each point an id, in an order that does not tell its class."""
+    # A stream of its own: ids must not tell in which order the places were drawn.
     order = np.random.default_rng([seed, 1]).permutation(len(drawn))
     width = max(3, len(str(len(drawn))))
     return [
@@ -327,6 +365,7 @@ def _frame(of: ClassMap, side_m: float) -> pd.DataFrame:
                 f"no square of {side_m:g} m lies on the map: give a shorter --side"
                 f" · 地图上容不下边长 {side_m:g} 米的样方，请减小 --side"
             )
+        # A segment is of the county of its centre, so that none counts twice.
         centres = grid.lonlat((rows + 0.5) * grid.across, (columns + 0.5) * grid.across)
         outlines = _outlines(grid, rows, columns)
         whole = grid.pixel_ha * grid.across**2
@@ -347,7 +386,8 @@ def _frame(of: ClassMap, side_m: float) -> pd.DataFrame:
     for place, code in enumerate(codes):
         name = f"{class_name(of.called(int(code)))}_map_ha"
         table[name] = table.get(name, 0) + np.round(hectares[:, place] / share, 6)
-    frame = pd.DataFrame(table).assign(outline=outlines)
+    # The mark goes where the frame goes: the areas are made up as the map is.
+    frame = pd.DataFrame(table).assign(simulated=of.simulated, outline=outlines)
     frame.attrs["map_ha"] = land
     return frame
 
@@ -391,6 +431,7 @@ def _write_design(
     said = {
         "kind": kind,
         "map": of.name,
+        # Years later this tells which map a sample was drawn on.
         "checksum": of.checksum,
         "simulated": of.simulated,
         "year": year,

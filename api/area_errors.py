@@ -4,12 +4,19 @@ ApiError
 └── AreaInputInvalid
     ├── MapInvalid
     ├── DesignInvalid
-    └── FrameFileInvalid
+    ├── FrameFileInvalid
+    └── NothingToStore
 """
 
 from api.errors import ApiError
 
-__all__ = ["AreaInputInvalid", "DesignInvalid", "FrameFileInvalid", "MapInvalid"]
+__all__ = [
+    "AreaInputInvalid",
+    "DesignInvalid",
+    "FrameFileInvalid",
+    "MapInvalid",
+    "NothingToStore",
+]
 
 
 class AreaInputInvalid(ApiError):
@@ -26,3 +33,7 @@ class DesignInvalid(AreaInputInvalid):
 
 class FrameFileInvalid(AreaInputInvalid):
     """A table of segments is no area frame."""
+
+
+class NothingToStore(AreaInputInvalid):
+    """No area of a survey is that of a county and crop that the store knows."""

@@ -3,7 +3,13 @@
 import pandas as pd
 
 from ingest.ground.crops import CROPS
-from models.area import AreaEstimate, county_areas, crop_area, small_county_areas
+from models.area import (
+    AreaEstimate,
+    benchmarked,
+    county_areas,
+    crop_area,
+    small_county_areas,
+)
 from models.area.segments import Method
 
 __all__ = ["estimate_crops"]
@@ -31,7 +37,8 @@ def estimate_crops(
     -------
     list of AreaEstimate
         Crop by crop, the whole frame first; counties follow where the frame has two
-        or more. A crop without a figure in any segment is left out.
+        or more, which a map makes add up to the frame where all of its land is in
+        them. A crop without a figure in any segment is left out.
 
     Raises
     ------
@@ -42,10 +49,14 @@ def estimate_crops(
         if f"{crop}_ha" not in sample or not sample[f"{crop}_ha"].notna().any():
             continue
         strata = _counted(frame, "stratum", crop)
-        found.append(
-            crop_area(sample, strata, crop=crop, method=method, interval=interval)
-        )
-        found += _by_county(sample, frame, strata, crop=crop, interval=interval)
+        whole = crop_area(sample, strata, crop=crop, method=method, interval=interval)
+        counties = _by_county(sample, frame, strata, crop=crop, interval=interval)
+        # Land of no county is part of the frame and not of their sum; and estimates
+        # without a model, which lean on nothing, are left as they were measured.
+        mapped = f"{crop}_map_ha" in frame
+        if counties and mapped and frame["county"].notna().all():
+            counties = benchmarked(counties, whole)
+        found += [whole, *counties]
     return found
 
 

@@ -66,8 +66,10 @@ def write_points(
     # The datum keeps a reader from taking the places for GCJ-02.
     writer.writerow(("id", "lon", "lat", "datum", "year", "crop", "note"))
     for place in places:
+        # Nine decimals: the pixel that was drawn, however small, and no neighbour.
         x, y = place.geometry.x, place.geometry.y
         writer.writerow((place.name, f"{x:.9f}", f"{y:.9f}", "WGS 84", year, "", ""))
+    # Crops always, also those that the map does not know: the ground may have them.
     offered = [*CHOICES, *((name, name) for name in choices)]
     features = [_feature(place, {"id": place.name, "year": year}) for place in places]
     return _written(
@@ -88,6 +90,7 @@ def write_segments(folder: Path, places: Sequence[Place], *, year: int) -> list[
                 "segment_id": place.name,
                 "stratum": place.stratum,
                 "year": year,
+                # Empty, not 0: nobody has looked yet.
                 **{f"{crop}_ha": None for crop, _ in CROPS},
             },
         )
@@ -122,6 +125,7 @@ def _written(
         # mark.
         contents[f"{name}.csv"] = f"\ufeff{table}"
     folder.mkdir(parents=True, exist_ok=True)
+    # Each whole or not at all: a phone may be taking them at this moment.
     for file, text in contents.items():
         replace_file(folder / file, text.encode())
     return [folder / file for file in contents]

@@ -80,6 +80,7 @@ class ClassMap:
             step, _, _ = calculate_default_transform(
                 source.crs, crs, source.width, source.height, *source.bounds
             )
+            # Segments of whole pixels: a pixel cut in two would be of two segments.
             across = 1 if side is None else max(1, round(side / step.a))
             pixel = step.a if side is None else side / across
             unit = pixel * across
@@ -98,7 +99,9 @@ class ClassMap:
                 transform=transform,
                 width=columns * across,
                 height=rows * across,
+                # Classes have no values between them.
                 resampling=Resampling.nearest,
+                # Else the corners that the turning leaves empty would be of class 0.
                 add_alpha=source.nodata is None,
             ) as warped:
                 yield EqualArea(warped, crs, pixel, across)
@@ -124,6 +127,7 @@ class EqualArea:
     def blocks(self) -> Iterator[tuple[int, Codes]]:
         """Give strips of the map, and the row each begins with."""
         height, width = self.source.shape
+        # Strips of whole squares: no square lies in two of them.
         deep = max(1, _PIXELS // (width * self.across)) * self.across
         for row in range(0, height, deep):
             window = Window(0, row, width, min(deep, height - row))
@@ -139,6 +143,7 @@ class EqualArea:
         """Degrees of WGS 84 of positions in pixels, (n, 2)."""
         x, y = self.metres(rows, columns).T
         back = pyproj.Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
+        # A tenth of a millimetre: files of two machines are equal to the byte.
         return np.round(np.column_stack(back.transform(x, y)), 9)
 
     def metres(self, rows: Position, columns: Position) -> NDArray[np.float64]:
@@ -169,6 +174,7 @@ def find_map(
         Neither a file nor a product.
     """
     path = Path(given).expanduser()
+    # Looks like a file: then a missing one is told as such, not as a product.
     if path.exists() or path.suffix or "/" in given:
         found = ClassMap(
             href=str(path),
@@ -190,6 +196,7 @@ def find_map(
             simulated=simulated or bool(said.get("heitu:simulated")),
         )
     with _opened(found.href) as source:
+        # Before anything is drawn: a picture or an elevation has codes as well.
         _check(source, found.name)
     return found
 
@@ -255,6 +262,7 @@ def _codes_at(source: DatasetReader, lonlat: NDArray[np.float64]) -> Sequence[in
         if not (0 <= row < source.height and 0 <= column < source.width):
             codes.append(OUTSIDE)
             continue
+        # Pixel by pixel: a few hundred places against all blocks of a province.
         window = Window(int(column), int(row), 1, 1)
         there = source.read_masks(1, window=window)[0, 0]
         codes.append(int(source.read(1, window=window)[0, 0]) if there else OUTSIDE)

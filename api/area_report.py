@@ -4,27 +4,36 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import typer
 from rich.table import Table
 
 from api.area_design import Designed
 from api.area_errors import AreaInputInvalid
 from api.area_map import NON_CROP
+from api.estimates import Issued
 from api.tables import print_table
+from ingest.county_names import COUNTY_NAMES
 from models.area import AreaEstimate, Assessment, Share
 from models.reasons import Reason
 from raster.files import replace_file
+from store.estimates import Estimate
 
 __all__ = [
     "assessment_json",
+    "design_json",
     "estimate_json",
+    "estimates_json",
     "tell_assessment",
+    "tell_crops",
     "tell_design",
     "tell_estimates",
     "tell_notes",
+    "tell_stored",
     "write_result",
 ]
 
@@ -134,9 +143,43 @@ def tell_estimates(
             f"{_STATUS_ZH[one.status]} {one.status}",
         )
     print_table(table)
+    # Sixty counties with one reason need it once.
     said = {str(one.reason): one for one in estimates if one.reason is not None}
     for reason, one in said.items():
         typer.echo(f"  {one.domain or _shown(one.name)}: {reason}")
+
+
+def tell_crops(
+    done: Sequence[AreaEstimate], frame: pd.DataFrame, *, simulated: bool
+) -> None:
+    """Print the areas of the whole frame, then of its counties, crop by crop."""
+    # The domain of the whole frame is the empty one.
+    whole = [one for one in done if not one.domain]
+    mapped = {one.name: _mapped(frame, one) or 0.0 for one in whole}
+    tell_estimates(whole, mapped=mapped, simulated=simulated)
+    names = {code: f"{code} {name[0]}" for code, name in COUNTY_NAMES.items()}
+    for crop in dict.fromkeys(one.name for one in done if one.domain):
+        typer.echo(f"{crop}: counties 各县")
+        ours = [one for one in done if one.domain and one.name == crop]
+        pixels = {one.domain: _mapped(frame, one) or 0.0 for one in ours}
+        tell_estimates(ours, mapped=pixels, simulated=simulated, names=names)
+
+
+def tell_stored(issued: Issued, rows: Sequence[Estimate], *, as_of: date) -> None:
+    """Print how many areas were stored, why others were not, and what uses them."""
+    sure = [row for row in rows if row.value is not None]
+    typer.echo(
+        f"{len(sure)} county areas stored, known from {as_of} on; run {issued.run_id}"
+        f" · 已存入 {len(sure)} 个县级面积，自 {as_of} 起可用"
+        + ("" if issued.new else " (there already · 已存在)")
+    )
+    for row in rows:
+        if row.value is None:
+            typer.echo(f"  {row.county} {row.crop}: {row.reason}", err=True)
+    typer.echo(
+        "productions use them from the next `heitu yields estimate` on"
+        " · 下次运行 heitu yields estimate 时用于计算总产"
+    )
 
 
 def tell_notes(notes: Iterable[Reason]) -> None:
@@ -157,6 +200,7 @@ def assessment_json(
     return {
         "kind": "assessment",
         "method": "stratified estimation (Olofsson et al. 2014; Stehman 2014)",
+        # Points drawn for it, which trained nothing: that is what publishing asks for.
         "independent": True,
         "years": list(years),
         "map": dict(of),
@@ -176,6 +220,40 @@ def assessment_json(
             for one in found.areas
         ],
         "notes": [str(note) for note in (*notes, *found.notes)],
+    }
+
+
+def design_json(made: Designed, *, simulated: bool) -> dict[str, Any]:
+    """Return what was drawn as plain JSON."""
+    return {
+        "kind": made.kind,
+        "samples": made.samples,
+        "strata": made.strata,
+        "files": [str(path) for path in made.files],
+        "simulated": simulated,
+    }
+
+
+def estimates_json(
+    done: Sequence[AreaEstimate],
+    frame: pd.DataFrame,
+    *,
+    sampled: int,
+    simulated: bool,
+    notes: Iterable[Reason],
+) -> dict[str, Any]:
+    """Return the areas of a frame as plain JSON."""
+    return {
+        "kind": "estimate",
+        "simulated": simulated,
+        "interval": done[0].interval if done else None,
+        "segments": sampled,
+        "frame_segments": len(frame),
+        "areas": [
+            estimate_json(one, mapped_ha=_mapped(frame, one), simulated=simulated)
+            for one in done
+        ],
+        "notes": [str(note) for note in notes],
     }
 
 
@@ -213,6 +291,7 @@ def write_result(path: Path, said: Mapping[str, Any]) -> None:
         Another ending, or no such folder.
     raster.DiskFull, raster.WriteFailed
     """
+    # Another ending would promise a format that the file is not in.
     known = path.suffix.lower() in (".json", ".csv")
     if not known or not path.absolute().parent.is_dir():
         raise AreaInputInvalid(
@@ -224,10 +303,20 @@ def write_result(path: Path, said: Mapping[str, Any]) -> None:
         replace_file(path, text.encode())
         return
     table = io.StringIO(newline="")
+    # Spreadsheets want CRLF, and the mark that says UTF-8.
     writer = csv.DictWriter(table, AREA_COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(said["areas"])
     replace_file(path, table.getvalue().encode("utf-8-sig"))
+
+
+def _mapped(frame: pd.DataFrame, one: AreaEstimate) -> float | None:
+    """Count the map's hectares where an estimate is of; None without a map."""
+    column = f"{one.name}_map_ha"
+    if column not in frame:
+        return None
+    rows = frame if not one.domain else frame.loc[frame["county"] == one.domain]
+    return float(rows[column].sum())
 
 
 def _seen(found: Assessment, name: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from api.area_design import DESIGN
 from api.area_errors import DesignInvalid, FrameFileInvalid
 from api.area_map import ClassMap, class_name
 from ingest.boundaries import jilin_counties
@@ -20,15 +21,22 @@ from ingest.ground.vector import Layer, read_layer
 from models.area import Assessment, assess
 from models.reasons import Reason
 
-__all__ = ["Surveyed", "assessed", "read_frame", "read_segments"]
+__all__ = [
+    "Surveyed",
+    "assessed",
+    "frame_simulated",
+    "read_frame",
+    "read_segments",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """A table of samples, and what was left out of it."""
+    """A table of samples, what was left out, and whether it says it is simulated."""
 
     table: pd.DataFrame
     notes: tuple[Reason, ...]
+    simulated: bool = False
 
 
 def assessed(
@@ -65,13 +73,16 @@ def assessed(
     layer = read_layer(samples, **options)
     found = _labels(layer)
     table, notes = _once(found.table)
+    # By the map as it is now: a sample serves every later map of the place.
     mapped = of.at(table[["lon", "lat"]].to_numpy(np.float64))
     with of.equal_area() as grid:
         counts, hectares = grid.counts(), grid.pixel_ha
     names = {code: class_name(of.called(code)) for code in counts}
+    # Two codes of one name are one class.
     areas: dict[str, float] = {}
     for code, pixels in counts.items():
         areas[names[code]] = areas.get(names[code], 0.0) + pixels * hectares
+    # None stays None: off the map is no class.
     called = [code and class_name(code) for code in mapped]
     table = table.assign(mapped=np.array(called, dtype=object))
     table["reference"], unlike = _answers(table["label"], areas)
@@ -97,6 +108,7 @@ def read_frame(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(
             path,
             encoding="utf-8-sig",
+            # Codes are no numbers: a leading 0 would be lost.
             dtype={"segment_id": str, "stratum": str, "county": str},
         )
     except (OSError, ValueError) as exc:
@@ -118,6 +130,21 @@ def read_frame(path: Path) -> pd.DataFrame:
     return frame
 
 
+def frame_simulated(frame: pd.DataFrame, path: Path) -> bool:
+    """Tell whether a frame was laid over a simulated map.
+
+    The frame says so itself; of older frames, the design beside them does.
+    """
+    if "simulated" in frame:
+        return any(_is_true(said) for said in frame["simulated"].unique())
+    try:
+        said = json.loads(path.with_name(DESIGN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Frames are moved, and written by hand; nothing then says what they are.
+        return False
+    return isinstance(said, dict) and _is_true(said.get("simulated"))
+
+
 def read_segments(
     path: Path,
     frame: pd.DataFrame,
@@ -137,8 +164,9 @@ def read_segments(
         No segment of it is one of the frame.
     """
     inner = None if parcels is None else read_layer(parcels, **options)
+    layer = read_layer(path, **options)
     taken = take_segments(
-        read_layer(path, **options),
+        layer,
         Places(jilin_counties(), anywhere=True),
         parcels=inner,
         year=year,
@@ -156,12 +184,7 @@ def read_segments(
         Reason(f"row {one.row}: {one.english}", f"第 {one.row} 行：{one.chinese}")
         for one in taken.problems
     ]
-    if found["year"].nunique() > 1:
-        raise FrameFileInvalid(
-            f"{path} has segments of the years {sorted(found['year'].unique())}: give "
-            f"one with --year · {path.name} 含多个年份，请用 --year 指定"
-        )
-    inside = found["segment_id"].isin(frame["segment_id"])
+    inside = _inside(found, frame, path)
     if lost := int((~inside).sum()):
         notes.append(
             Reason(
@@ -169,12 +192,31 @@ def read_segments(
                 f"{lost} 个样方不在抽样框中，未计入",
             )
         )
+    # Strata as they were drawn, whatever a phone or an editor made of the answers.
+    joined = found.loc[inside].merge(frame, on="segment_id")
+    made_up = any(_is_true(one.values.get("simulated")) for one in layer.features)
+    return Surveyed(joined, tuple(notes), made_up)
+
+
+def _inside(found: pd.DataFrame, frame: pd.DataFrame, path: Path) -> "pd.Series[bool]":
+    """Tell which segments are of the frame; they are of one year."""
+    if found["year"].nunique() > 1:
+        raise FrameFileInvalid(
+            f"{path} has segments of the years {sorted(found['year'].unique())}: give "
+            f"one with --year · {path.name} 含多个年份，请用 --year 指定"
+        )
+    inside = found["segment_id"].isin(frame["segment_id"])
     if not inside.any():
         raise FrameFileInvalid(
             f"none of the {len(found)} segments of {path} is in the frame: compare "
             f"their ids · {path.name} 的样方均不在抽样框中，请核对编号"
         )
-    return Surveyed(found.loc[inside].merge(frame, on="segment_id"), tuple(notes))
+    return inside
+
+
+def _is_true(said: object) -> bool:
+    """Read a mark as phones, spreadsheets and JSON write it."""
+    return said is not None and str(said).strip().lower() in ("true", "1", "yes", "是")
 
 
 def _labels(layer: Layer) -> Surveyed:
@@ -203,6 +245,7 @@ def _once(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Reason, ...]]:
     """Count each place once; nobody knows which of contradicting labels is right."""
     labels = table["label"].map(lambda said: class_name(said) if said else None)
     key = [table["lon"], table["lat"]]
+    # Names compared, not spellings: 玉米 and maize agree.
     contradicting = labels.groupby(key).transform("nunique") > 1
     kept = table.loc[~contradicting & ~table.duplicated(["lon", "lat"])]
     notes = []
@@ -242,6 +285,7 @@ def _answer(said: str | None, classes: Mapping[str, float]) -> str | None:
     if said.strip() in classes:
         return said.strip()
     name = class_name(said)
+    # A map of crop and non-crop is right wherever any crop grows.
     if name in CROPS and name not in classes and "crop" in classes:
         return "crop"
     # Some crop, nobody knows which: no answer for a map that tells crops apart.

@@ -32,6 +32,8 @@ from api.season_command import season
 from api.series_command import series_app
 from api.settings import Settings, command_settings
 from api.tables import print_table
+from api.wofost_command import wofost
+from api.yield_map_command import yield_map
 from api.yield_monitor_command import yield_monitor_app
 from api.yields_command import yields_app
 
@@ -71,7 +73,9 @@ app.command()(broker_config)
 app.command()(replay)
 app.command()(simulate)
 app.add_typer(edge_app, name="edge")
+app.command("yield-map")(yield_map)
 app.command("field-yield")(field_yield)
+app.command()(wofost)
 app.add_typer(yield_monitor_app, name="yield-monitor", no_args_is_help=True)
 
 Port = Annotated[

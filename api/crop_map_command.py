@@ -2,19 +2,47 @@
 
 import json
 import re
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from api.crop_map_options import (
+    Block,
+    BlockKm,
+    Collection,
+    Gcj02,
+    Least,
+    Method,
+    ModelFile,
+    Most,
+    Name,
+    OneYear,
+    Out,
+    Report,
+    Resolution,
+    Samples,
+    Series,
+    Simulated,
+    Step,
+    Told,
+    Until,
+    Verify,
+    Years,
+)
 from api.options import Box, County, Data, Field, the_place
 from api.progress import Stages
 from api.settings import Settings, command_settings
 
 if TYPE_CHECKING:
     from api.crop_map_product import CropMapRequest
+    from api.crop_map_samples import Site
+    from api.crop_map_table import Sampler
+    from api.place import Place
     from models.crop_map.features import FeaturePlan
+    from models.crop_map.training import Settings as How
     from models.crop_map.training import Training
 
 __all__ = ["crop_map_app"]
@@ -23,77 +51,6 @@ __all__ = ["crop_map_app"]
 _MOST_NOTES = 5
 
 crop_map_app = typer.Typer(help="Crop maps: train, apply · 作物分布图")
-
-Years = Annotated[
-    list[int],
-    typer.Option("--year", min=1972, max=2999, help="Again for each · 年份，可重复"),
-]
-OneYear = Annotated[
-    int, typer.Option("--year", min=1972, max=2999, help="Of the season · 年份")
-]
-Samples = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Instead of the store's · 样本文件"),
-]
-Gcj02 = Annotated[
-    bool, typer.Option("--gcj02", help="The file is GCJ-02 · 文件为火星坐标")
-]
-Simulated = Annotated[
-    bool, typer.Option("--simulated", help="The file is made up · 文件为模拟数据")
-]
-Collection = Annotated[
-    str | None, typer.Option(help="Scenes; the finest there if left out · 影像集")
-]
-Resolution = Annotated[
-    float | None, typer.Option(min=0.1, help="Metres; of the scenes · 分辨率，米")
-]
-Series = Annotated[
-    str | None,
-    typer.Option(metavar="A,B", help="ndvi_smooth,lswi_smooth,ndre_smooth · 输入序列"),
-]
-Step = Annotated[
-    str, typer.Option(metavar="dekad|month|N", help="Or every N days · 时间步长")
-]
-Until = Annotated[
-    str | None, typer.Option(metavar="MM-DD", help="Last day, 10-31 · 季末日期")
-]
-Method = Annotated[
-    str, typer.Option(metavar="auto|hist|forest", help="Tried · 训练方法")
-]
-BlockKm = Annotated[
-    float, typer.Option(min=0.01, help="Held out together, km · 验证区块边长")
-]
-Least = Annotated[
-    int, typer.Option(min=4, help="Samples that a class needs · 每类最少样本数")
-]
-Verify = Annotated[
-    bool,
-    typer.Option(
-        "--verify/--no-verify",
-        help="Compare scenes with their checksums · 校验影像文件",
-    ),
-]
-Report = Annotated[
-    Path | None,
-    typer.Option(metavar="OUT.csv", help="Samples to look at, and why · 待查样本清单"),
-]
-Most = Annotated[int, typer.Option("--show", min=0, help="Samples printed · 显示数目")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="MODEL.npz", help="In DATA/models · 模型文件")
-]
-ModelFile = Annotated[
-    Path, typer.Argument(metavar="MODEL.npz", help="Of `train` · 模型文件")
-]
-Told = Annotated[
-    Path | None,
-    typer.Option(
-        "--accuracy", metavar="FILE.json", help="By an own sample · 独立精度评价"
-    ),
-]
-Block = Annotated[
-    int | None, typer.Option(min=1, help="Side of a block, pixels · 分块边长，像元")
-]
-Name = Annotated[str | None, typer.Option(help="Id of the product · 产品名称")]
 
 
 @crop_map_app.command("train")
@@ -119,19 +76,22 @@ def crop_map_train(
     data: Data = None,
 ) -> None:
     """Train a crop map on ground truth and the season there · 训练作物图模型."""
-    given = dict(locals())
-    settings = command_settings(data)
-    made = _trained(settings, given)
     from api.crop_map_report import tell_model, tell_remarks
-    from models.crop_map.model_file import model_id, save_model
 
-    model = made.model
-    years = "-".join(map(str, model.years))
-    default = settings.data / "models" / f"crop-map-{years}-{model_id(model)}.npz"
-    path = (out or default).expanduser().resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model, path)
-    tell_model(model)
+    settings = command_settings(data)
+    asked = _Truth(years=year, file=samples, gcj02=gcj02, simulated=simulated)
+    sampler = _sampler(
+        settings,
+        _plan(series, step, until),
+        collection=collection,
+        resolution=resolution,
+        verify=verify,
+    )
+    how = _how(method, block_km=block_km, least=least)
+    sites = _sites(settings, asked, county, bbox, field)
+    made = _trained(sampler, sites, how, report)
+    path = _kept(made, settings, out)
+    tell_model(made.model)
     scores = ", ".join(f"{name} {value:.3f}" for name, value in made.macro_f1.items())
     typer.echo(f"macro-F1: {scores}")
     tell_remarks(made.remarks, most=0)
@@ -161,10 +121,20 @@ def crop_map_review(
     data: Data = None,
 ) -> None:
     """List samples that look wrong or do not serve · 列出可疑样本."""
-    given = dict(locals())
-    made = _trained(command_settings(data), given)
     from api.crop_map_report import tell_remarks
 
+    settings = command_settings(data)
+    asked = _Truth(years=year, file=samples, gcj02=gcj02, simulated=simulated)
+    sampler = _sampler(
+        settings,
+        _plan(series, step, until),
+        collection=collection,
+        resolution=resolution,
+        verify=verify,
+    )
+    how = _how(method, block_km=block_km, least=least)
+    sites = _sites(settings, asked, county, bbox, field)
+    made = _trained(sampler, sites, how, report)
     tell_remarks(made.remarks, most=show)
     if not made.remarks:
         typer.echo("no sample to look at · 没有可疑样本")
@@ -188,7 +158,18 @@ def crop_map_apply(
     """Map the crops of a place and publish the map · 生成并发布作物图."""
     settings = command_settings(data)
     try:
-        request = _request(settings, dict(locals()))
+        request = _request(
+            settings,
+            model,
+            year,
+            the_place(county, bbox, field),
+            accuracy=accuracy,
+            block=block,
+            name=name,
+            collection=collection,
+            resolution=resolution,
+            verify=verify,
+        )
         from api.crop_map_product import published_crop_map
         from api.crop_map_report import tell_accuracy
 
@@ -221,36 +202,60 @@ def crop_map_show(model: ModelFile) -> None:
     tell_model(found)
 
 
-def _trained(settings: Settings, given: dict[str, Any]) -> "Training":
-    from api.crop_map_report import write_remarks
-    from api.crop_map_table import Sampler
-    from api.crop_map_train import trained
-    from ingest.archive import Archive
-    from models.crop_map.stages import METHODS
-    from models.crop_map.training import Settings as How
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Truth:
+    """Whose samples, of which years; those of the store where there is no file."""
 
-    method = given["method"]
-    if method not in {"auto", *METHODS}:
-        raise typer.BadParameter(
-            f"--method {method}: auto, hist or forest · 训练方法可选 auto、hist、forest"
-        )
-    how = How(block_km=given["block_km"], least_samples=given["least"])
-    if method != "auto":
-        how = replace(how, methods=(method,))
-    sampler = Sampler(
-        archive=Archive(settings.archive, create=False),
-        plan=_plan(given["series"], given["step"], given["until"]),
-        collection=given["collection"],
-        resolution=given["resolution"],
-        verify=given["verify"],
-    )
-    sites = _sites(settings, given)
+    years: Sequence[int]
+    file: Path | None
+    gcj02: bool
+    simulated: bool
+
+
+def _trained(
+    sampler: "Sampler", sites: "Sequence[Site]", how: "How", report: Path | None
+) -> "Training":
+    from api.crop_map_report import write_remarks
+    from api.crop_map_train import trained
+
     with Stages() as stages:
         counter = stages.counter("Seasons of the samples", "样本处生长季")
         made = trained(sampler, sites, how, progress=counter)
-    if given["report"] is not None:
-        write_remarks(given["report"], made.remarks)
+    if report is not None:
+        write_remarks(report, made.remarks)
     return made
+
+
+def _sampler(settings: Settings, plan: "FeaturePlan", **how: Any) -> "Sampler":  # noqa: ANN401
+    from api.crop_map_table import Sampler
+    from ingest.archive import Archive
+
+    return Sampler(archive=Archive(settings.archive, create=False), plan=plan, **how)
+
+
+def _how(method: str, *, block_km: float, least: int) -> "How":
+    from models.crop_map.stages import METHODS
+    from models.crop_map.training import Settings as How
+
+    chosen = tuple(one for one in METHODS if method in ("auto", one))
+    if not chosen:
+        raise typer.BadParameter(
+            f"--method {method}: auto, hist or forest · 训练方法可选 auto、hist、forest"
+        )
+    return How(block_km=block_km, least_samples=least, methods=chosen)
+
+
+def _kept(made: "Training", settings: Settings, out: Path | None) -> Path:
+    """Save a model where it was asked for, else under its years and its id."""
+    from models.crop_map.model_file import model_id, save_model
+
+    model = made.model
+    years = "-".join(map(str, model.years))
+    default = settings.data / "models" / f"crop-map-{years}-{model_id(model)}.npz"
+    path = (out or default).expanduser().resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_model(model, path)
+    return path
 
 
 def _plan(series: str | None, step: str, until: str | None) -> "FeaturePlan":
@@ -271,21 +276,27 @@ def _plan(series: str | None, step: str, until: str | None) -> "FeaturePlan":
     return plan
 
 
-def _sites(settings: Settings, given: dict[str, Any]) -> tuple[Any, ...]:
+def _sites(
+    settings: Settings,
+    asked: _Truth,
+    county: str | None,
+    bbox: tuple[float, float, float, float] | None,
+    field: Path | None,
+) -> "tuple[Site, ...]":
     """Return the sites of the file, or those of the store inside the place."""
     from api.crop_map_samples import sites_of_file, sites_of_store
     from store import open_store
 
-    years = given["year"]
-    if given["samples"] is not None:
+    years = asked.years
+    if asked.file is not None:
         found = sites_of_file(
-            given["samples"],
+            asked.file,
             year=years[0] if len(years) == 1 else None,
-            gcj02=given["gcj02"],
-            simulated=given["simulated"],
+            gcj02=asked.gcj02,
+            simulated=asked.simulated,
         )
     else:
-        place = the_place(given["county"], given["bbox"], given["field"])
+        place = the_place(county, bbox, field)
         with (
             open_store(data=settings.data, url=settings.url) as store,
             store.connection() as conn,
@@ -314,29 +325,36 @@ def _tell_notes(notes: tuple[str, ...]) -> None:
         )
 
 
-def _request(settings: Settings, given: dict[str, Any]) -> "CropMapRequest":
+def _request(
+    settings: Settings,
+    model: Path,
+    year: int,
+    place: "Place",
+    *,
+    accuracy: Path | None,
+    block: int | None,
+    name: str | None,
+    **scenes: Any,  # noqa: ANN401
+) -> "CropMapRequest":
     from api.crop_map_product import CropMapRequest, season_options
     from api.season_product import SeasonRequest
     from ingest.archive import Archive
     from models.crop_map.model_file import load_model
 
-    model = load_model(given["model"])
-    start, end = model.plan.window(given["year"])
-    told = given["accuracy"]
+    found = load_model(model)
+    start, end = found.plan.window(year)
     return CropMapRequest(
         season=SeasonRequest(
             archive=Archive(settings.archive, create=False),
-            place=the_place(given["county"], given["bbox"], given["field"]),
+            place=place,
             start=start,
             end=end,
-            collection=given["collection"],
-            resolution=given["resolution"],
-            verify=given["verify"],
-            options=season_options(model, block=given["block"]),
+            options=season_options(found, block=block),
+            **scenes,
         ),
-        model=model,
-        told=None if told is None else _accuracy(told),
-        name=given["name"],
+        model=found,
+        told=None if accuracy is None else _accuracy(accuracy),
+        name=name,
     )
 
 

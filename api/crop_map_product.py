@@ -19,6 +19,7 @@ from odc.geo.geobox import GeoBox
 
 from api.lineage import Recipe, code_version
 from api.raster_file import open_raster
+from api.reasons import Warned
 from api.season_product import SeasonRequest
 from ingest.archive import PRODUCTS, Archive
 from ingest.band import BandFile
@@ -52,17 +53,6 @@ _ASSETS = {
 
 # A share of pixels outside the area of applicability that is worth a warning.
 _FAR = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """What a reader of the map has to know, in both languages."""
-
-    english: str
-    chinese: str
-
-    def __str__(self) -> str:
-        return f"{self.english} · {self.chinese}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,8 @@ COLUMNS = (
     "RMSE_TREND",
     "RMSE_MEAN_5",
     "SOURCE",
+    "STANDARD_ERROR",
+    "AREA_SOURCE",
 )
 
 HEADED = {
@@ -55,6 +57,7 @@ HEADED = {
     "lower": ("lower bound", "区间下限"),
     "upper": ("upper bound", "区间上限"),
     "interval": ("probability of the interval", "区间概率"),
+    "se": ("standard error", "标准误"),
     "status": ("status", "状态"),
     "as_of": ("data up to", "数据截止日"),
     "lead_days": ("days before harvest", "距收获天数"),
@@ -65,6 +68,7 @@ HEADED = {
     "rmse_mean5": ("past error of the mean, t/ha", "均值往年误差（吨/公顷）"),
     "reason": ("note", "说明"),
     "source": ("source", "来源"),
+    "area_source": ("area from", "面积来源"),
     "simulated": ("simulated", "模拟数据"),
     "issued_at": ("issued", "发布时间"),
     "run_id": ("run", "运行"),
@@ -82,6 +86,9 @@ _WORDS_ZH = {
     "provisional": "暂定",
     "final": "最终",
     "missing": "缺",
+    "survey": "抽样调查",
+    "statistics": "往年统计",
+    "survey+statistics": "抽样调查与往年统计",
 }
 
 _DATAFLOW = "COUNTY_ESTIMATES"
@@ -110,7 +117,8 @@ def estimates_csv(
         are no rows. A missing value is an empty cell with OBS_STATUS ``M``; bounds of
         another interval than 80 % are left empty, since the columns name 80 %. TREND
         and MEAN_5 are the county's baselines in UNIT_MEASURE, the RMSE columns what
-        model and baselines missed in past years, t/ha; SOURCE that of a final value.
+        model and baselines missed in past years, t/ha; SOURCE that of a final value;
+        AREA_SOURCE what the hectares of an area or a production rest on.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -176,6 +184,8 @@ def _row(estimate: Estimate, model_version: str | None) -> tuple[object, ...]:
         estimate.rmse_trend,
         estimate.rmse_mean5,
         estimate.source,
+        estimate.se,
+        estimate.area_source,
     )
 
 

@@ -18,6 +18,7 @@ import xarray as xr
 from pandas import DataFrame
 from rich.console import Console
 
+from api.demo_growth import grade_province
 from api.demo_sensors import catch_up, gateway_login, register_village
 from api.demo_world import (
     GRIDS,
@@ -37,9 +38,11 @@ from api.seasons import YearSeason, season_run, season_window
 from api.serve import platform_app, wait_until_stopped
 from api.server import bind, serving
 from api.settings import Settings
+from api.yield_map_light import with_light
 from ingest import IngestError
 from ingest.archive import Archive
 from models import ModelError
+from models.features import CROPS
 from models.lead import same_day
 from raster import RasterError
 from raster.cluster import connect
@@ -60,6 +63,10 @@ LEADS = {
     "august": date(DEMO_YEAR, 8, 31),
 }
 """Name -> last day of the data of the forecasts before the harvest."""
+
+
+GROWTH_DAY = date(DEMO_YEAR, 8, 31)
+"""In the dekad whose growth is graded: the crops still stand, most is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +174,10 @@ def _make(
     )
     rows = _forecasts(platform, stages, faults, places)
     rows |= _make_products(platform, stages, faults, places)
+    with faults.tolerated(f"growth, {GROWTH_DAY}"):
+        grade_province(
+            platform, stages, day=GROWTH_DAY, past=HISTORY_YEARS, crops=CROPS
+        )
     with faults.tolerated("catalog.json"):
         platform.archive.refresh_links()
     return rows, read_truth(truth)
@@ -219,7 +230,7 @@ def _make_products(
     season_runs = _history(platform, stages, faults, places)
     rows: list[Estimate] = []
     with faults.tolerated(str(DEMO_YEAR)):
-        current = _season(platform.archive, stages, "250m", places)
+        current = with_light(store, _season(platform.archive, stages, "250m", places))
         season_runs[DEMO_YEAR] = season_run(store, current)
         with stages.stage("County yields", "县级单产"):
             as_of = season_window(DEMO_YEAR)[1]
@@ -241,7 +252,7 @@ def _make_maps(
     store = platform.store
     with stages.stage("Yield maps, 250 m", "单产图 250 米"):
         maps = county_map_run(store, current, grid="250m", estimate_run=estimate_run)
-    window = _season(platform.archive, stages, "10m", places)
+    window = with_light(store, _season(platform.archive, stages, "10m", places))
     with stages.stage("Yield maps, 10 m", "单产图 10 米"):
         window_map_run(store, window, grid="10m", county_maps=maps)
 

@@ -17,6 +17,8 @@ ApiError
 ├── NoScenesThere
 ├── SourceUnknown
 ├── CropUnknown
+├── GrowthMissing
+├── BulletinMissing
 ├── AsOfInvalid
 ├── StatisticTooEarly
 ├── NothingToEstimate
@@ -153,6 +155,41 @@ class StatisticTooEarly(ApiError):
 
 class NothingToEstimate(ApiError):
     """The store has no statistics of earlier years to learn from."""
+
+
+class GrowthMissing(ApiError):
+    """Nobody graded the growth that is asked for."""
+
+    def __init__(
+        self, crop: str, *, county: str | None, when: str | None, known: Iterable[str]
+    ) -> None:
+        there = ", ".join(sorted(set(known)))
+        place = f" --county {county}" if county else ""
+        command = f"heitu growth{place} --crop {crop} --date"
+        asked = " ".join(filter(None, (crop, county, when)))
+        super().__init__(
+            f"no growth is graded for {asked}; there is {there or 'none yet'}. Run "
+            f"`{command} DATE` with a day of the dekad"
+            f" · 没有 {asked} 的长势评级；已有：{there or '无'}。"
+            f"请运行 `{command} 日期`"
+        )
+
+
+class BulletinMissing(ApiError):
+    """Nobody wrote the bulletin that is asked for."""
+
+    def __init__(
+        self, crop: str, *, county: str, wanted: str, known: Iterable[str]
+    ) -> None:
+        there = ", ".join(sorted(set(known)))
+        command = f"heitu bulletin {county} --crop {crop} --date"
+        asked = f"{crop} {county} {wanted}"
+        super().__init__(
+            f"no bulletin is written for {asked}; there is {there or 'none yet'}. Run "
+            f"`{command} DATE` with a day of the dekad"
+            f" · 没有 {asked} 的农情简报；已有：{there or '无'}。"
+            f"请运行 `{command} 日期`"
+        )
 
 
 class CropUnknown(ApiError):

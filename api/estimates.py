@@ -13,24 +13,20 @@ import pandas as pd
 from pandas import DataFrame
 
 from api.errors import AsOfInvalid, NothingToEstimate
-from api.estimates_skill import backtest, baselines, skill_rows
+from api.estimates_skill import backtest, skill_rows
 from api.lineage import Recipe, table_checksum
 from api.reasons import join_reasons
 from api.seasons import season_window
 from models.county_yield import INTERVAL, MODEL_VERSION, CountyYieldModel
+from models.evaluation import baselines
 from models.features import (
     CROPS,
     PURITY,
     SEASON_FEATURES,
-    WEATHER_FEATURES,
     weather_features,
+    weather_names,
 )
-from models.lead import (
-    SEASON_TO_DATE,
-    same_day,
-    weather_names_to_date,
-    weather_to_date,
-)
+from models.lead import SEASON_TO_DATE, same_day
 from models.reasons import Reason
 from store import Store, estimates, features, runs, statistics, weather
 from store.estimates import Estimate, Status
@@ -210,11 +206,8 @@ def _up_to_the_day(daily: DataFrame, as_of: date) -> DataFrame:
 
 
 def _meteo(daily: DataFrame, *, years: Sequence[int], as_of: date) -> DataFrame:
-    if _whole(as_of):
-        tables = [weather_features(daily, y).assign(year=y) for y in years]
-    else:
-        cuts = [same_day(as_of, y) for y in years]
-        tables = [weather_to_date(daily, until=c).assign(year=c.year) for c in cuts]
+    cuts = [same_day(as_of, year) for year in years]
+    tables = [weather_features(daily, until=c).assign(year=c.year) for c in cuts]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -227,14 +220,12 @@ def _usable(
     seasons: DataFrame, meteo: DataFrame, *, as_of: date
 ) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
     """Return the features that this year and enough past years have, and what lacks."""
-    whole = _whole(as_of)
-    imagery = SEASON_FEATURES if whole else SEASON_TO_DATE
-    sums = WEATHER_FEATURES if whole else weather_names_to_date(as_of)
+    imagery = SEASON_FEATURES if _whole(as_of) else SEASON_TO_DATE
     names: tuple[str, ...] = ()
     notes: tuple[Reason, ...] = ()
     for columns, table, lacking in (
         (imagery, seasons, NO_IMAGERY),
-        (sums, meteo, NO_WEATHER),
+        (weather_names(as_of), meteo, NO_WEATHER),
     ):
         seen = table.dropna(subset=list(columns))["year"]
         if as_of.year in set(seen) and seen[seen < as_of.year].nunique() > (

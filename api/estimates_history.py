@@ -24,6 +24,7 @@ Kind = Literal[
     "scenes",
     "statistics",
     "weather",
+    "areas",
     "features",
     "model",
     "code",
@@ -141,6 +142,8 @@ def _own_changes(before: Run, after: Run, find: FindRun) -> list[Change]:
     moved = before.parameters.get("as_of") != after.parameters.get("as_of")
     if not moved and before.inputs.get("weather") != after.inputs.get("weather"):
         told.append(_table("weather", "weather", "气象", before, after))
+    if surveyed := _areas(before, after):
+        told.append(surveyed)
     if before.parameters.get("features") != after.parameters.get("features"):
         told.append(Change("features", "other features", "所用特征不同"))
     if before.model_version != after.model_version:
@@ -172,6 +175,20 @@ def _table(kind: Kind, en: str, zh: str, before: Run, after: Run) -> Change:
         return Change(kind, f"{en} corrected", f"{zh}数据已更正")
     change = f"{new - old:+d}"
     return Change(kind, f"{en} {change} rows", f"{zh}数据 {change} 行")
+
+
+def _areas(before: Run, after: Run) -> Change | None:
+    """Tell that the surveys of areas differ that two runs of production read."""
+    old, new = (
+        {n for n in run.inputs if n.startswith("areas/")} for run in (before, after)
+    )
+    if new - old:
+        return Change("areas", "a survey of areas came in", "新增面积抽样调查")
+    if old - new:
+        return Change(
+            "areas", "a survey of areas is no longer used", "不再使用面积抽样调查"
+        )
+    return None
 
 
 def _rows(run: Run, kind: Kind) -> int | None:

@@ -1,41 +1,36 @@
 """Areas and productions beside the yields of a run, and totals of larger regions."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
-import numpy as np
 from pandas import DataFrame
 
 from api.estimates import HISTORY_YEARS, Issued
+from api.estimates_areas import Areas, CountyArea, areas_of, surveyed_areas
 from api.lineage import Recipe, table_checksum
 from api.reasons import join_reasons
 from models.production import (
     Quantity,
     error_of,
     interval_of,
-    latest_with_error,
     product,
-    shared_share,
     total,
+    total_product,
     weighted_mean,
 )
 from models.reasons import Reason
 from store import Store, estimates, runs, statistics
-from store.estimates import UNITS, Estimate, Status
+from store.estimates import UNITS, AreaSource, Estimate, Status
 from store.statistics import CountyStatistic
 
 __all__ = ["PRODUCTION_VERSION", "production_run"]
 
-PRODUCTION_VERSION = "production/1"
+PRODUCTION_VERSION = "production/2"
 
 # Part of a region's area without a yield above which its total says too little.
 MOST_UNKNOWN = 0.1
-
-# Statistics come out a year or two late; beyond that an old area is no estimate.
-OLDEST_AREA = 3
 
 _DIGITS = {"yield": 3, "area": 1, "production": 1}
 
@@ -44,10 +39,7 @@ _DIGITS = {"yield": 3, "area": 1, "production": 1}
 class _Part:
     """What one county adds to a total, in ha and t/ha; None where it is not known."""
 
-    area: Quantity | None
-    area_reason: Reason
-    """Where the area comes from, or why there is none."""
-
+    area: CountyArea
     yield_: Quantity | None
     trend: float | None
     mean5: float | None
@@ -56,10 +48,13 @@ class _Part:
 def production_run(store: Store, yields: str) -> Issued:
     """Estimate area and production of each county and crop of a run of yields.
 
-    Areas are those of the last statistics, with the error that such a guess had in
-    past years; each estimate says so. Totals are of prefectures and the province, with
-    codes that end in 00; their errors are shared among counties as far as the past
-    shows (`models.production`).
+    Areas are those that a survey of the year found up to the day of the yields, with
+    its errors (`api.area_store`); where there is none, those of the last statistics,
+    with the error that such a guess had in past years. Each estimate says which.
+    Totals are of prefectures and the province, with codes that end in 00. Errors of
+    yields, and of areas from statistics, are shared among counties as far as the past
+    shows; those of surveyed areas are taken to be independent of each other, and all
+    areas to err independently of yields (`models.production.total_product`).
 
     Parameters
     ----------
@@ -71,40 +66,88 @@ def production_run(store: Store, yields: str) -> Issued:
     ------
     store.RunUnknown
     """
-    with store.connection() as conn:
-        run = runs.get(conn, yields)
-        rows = estimates.of_run(conn, yields)
-        shared = {s.crop: s.shared for s in estimates.skill(conn, [yields])}
-        known = statistics.find(conn)
-    year = int(run.parameters["year"])
-    table = _areas(known, year=year)
-    recipe = Recipe(
-        kind="county-production",
-        inputs={"yields": yields, "statistics": table_checksum(table)},
-        parameters={
-            "year": year,
-            "as_of": run.parameters["as_of"],
-            "interval": run.parameters["interval"],
-            "area": "statistics of the last years",
-            "correlation": 0.0,
-            "rows": {"statistics": len(table)},
-        },
-        model_version=PRODUCTION_VERSION,
-        simulated=run.simulated or bool(table["simulated"].any()),
-    )
+    read = _read(store, yields)
+    recipe = read.recipe()
     with store.connection() as conn:
         if runs.exists(conn, recipe.run_id):
             again = estimates.issue(conn, recipe.run_id, issued_at=datetime.now(UTC))
             return Issued(recipe.run_id, again)
-    made = _Maker(recipe.finished(), over=bool(run.parameters["season_over"]))
-    for crop in sorted({row.crop for row in rows}):
-        mine = [row for row in rows if row.crop == crop]
-        areas = table[table["crop"] == crop]
-        made.add_crop(crop, mine, areas, shared=shared.get(crop))
+    made = _Maker(recipe.finished(), over=bool(read.run.parameters["season_over"]))
+    for crop in sorted({row.crop for row in read.rows}):
+        mine = [row for row in read.rows if row.crop == crop]
+        common = read.shared.get(crop)
+        # Where nothing measured how far the errors of yields are shared: wholly, to be
+        # safe.
+        shared = 1.0 if common is None else common
+        made.add_crop(mine, read.areas(crop), shared=shared)
     with store.connection() as conn, conn.transaction():
         runs.save(conn, made.run)
         estimates.add(conn, made.estimates)
     return Issued(recipe.run_id, True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What a production is made from: a run of yields, and areas of two sources."""
+
+    run: runs.Run
+    rows: Sequence[Estimate]
+    shared: Mapping[str, float | None]
+    statistics: DataFrame
+    surveyed: Mapping[tuple[str, str], Estimate]
+
+    @property
+    def year(self) -> int:
+        return int(self.run.parameters["year"])
+
+    def areas(self, crop: str) -> Areas:
+        known = self.statistics.loc[self.statistics["crop"] == crop]
+        found = {code: one for (code, of), one in self.surveyed.items() if of == crop}
+        return areas_of(known, found, year=self.year)
+
+    def recipe(self) -> Recipe:
+        table, surveys = self.statistics, {s.run_id for s in self.surveyed.values()}
+        given = self.run.parameters
+        return Recipe(
+            kind="county-production",
+            inputs={
+                "yields": self.run.run_id,
+                "statistics": table_checksum(table),
+                **{f"areas/{run_id}": run_id for run_id in sorted(surveys)},
+            },
+            parameters={
+                "year": self.year,
+                "as_of": given["as_of"],
+                "interval": given["interval"],
+                "area": "survey of the year, else statistics of the last years",
+                "correlation": 0.0,
+                "rows": {"statistics": len(table), "surveyed": len(self.surveyed)},
+            },
+            model_version=PRODUCTION_VERSION,
+            simulated=self.run.simulated
+            or bool(table["simulated"].any())
+            or any(one.simulated for one in self.surveyed.values()),
+        )
+
+
+def _read(store: Store, yields: str) -> _Read:
+    with store.connection() as conn:
+        run = runs.get(conn, yields)
+        rows = estimates.of_run(conn, yields)
+        year = int(run.parameters["year"])
+        return _Read(
+            run=run,
+            rows=rows,
+            shared={s.crop: s.shared for s in estimates.skill(conn, [yields])},
+            statistics=_areas(statistics.find(conn), year=year),
+            surveyed=surveyed_areas(
+                conn,
+                places=[(row.county, row.crop) for row in rows],
+                year=year,
+                as_of=date.fromisoformat(run.parameters["as_of"]),
+                made_up=run.simulated,
+            ),
+        )
 
 
 def _areas(known: Sequence[CountyStatistic], *, year: int) -> DataFrame:
@@ -123,72 +166,68 @@ class _Maker:
         self._interval = float(run.parameters["interval"])
 
     def add_crop(
-        self,
-        crop: str,
-        yields: Sequence[Estimate],
-        table: DataFrame,
-        *,
-        shared: float | None,
+        self, yields: Sequence[Estimate], areas: Areas, *, shared: float
     ) -> None:
-        """Add areas, productions and totals of one crop."""
-        areas = _latest_areas(table, year=int(self.run.parameters["year"]))
+        """Add areas, productions and totals of one crop.
+
+        `shared` is the share of the yields' squared error that counties have in
+        common.
+        """
         regions: defaultdict[str, list[_Part]] = defaultdict(list)
         for row in yields:
-            part = _part(row, areas.by_county.get(row.county), interval=self._interval)
+            part = _part(row, areas.of(row.county), interval=self._interval)
             self._county(row, part)
             regions[row.county[:4] + "00"].append(part)
             regions[row.county[:2] + "0000"].append(part)
-        # Of the two kinds of error the one that is shared more, to be safe.
-        common = max(1.0 if shared is None else shared, areas.shared)
         for code, members in sorted(regions.items()):
-            self._region(code, crop, members, shared=common)
+            self._region((code, yields[0].crop), members, shared=shared)
 
     def _county(self, row: Estimate, part: _Part) -> None:
-        place = (row.county, row.crop)
-        if part.area is None:
-            self._missing(place, "area", str(part.area_reason))
-            self._missing(place, "production", str(part.area_reason))
+        place, area = (row.county, row.crop), part.area
+        if area.hectares is None:
+            self._missing(place, "area", str(area.reason))
+            self._missing(place, "production", str(area.reason))
             return
-        self._add(place, "area", part.area, reason=str(part.area_reason))
+        why = join_reasons(str(area.reason), area.note)
+        self._add(place, "area", area.hectares, reason=why, source=area.source)
         if part.yield_ is None:
             self._missing(place, "production", row.reason or "no yield · 没有单产")
             return
         self._add(
             place,
             "production",
-            product(part.area, part.yield_),
-            reason=join_reasons(row.reason, str(part.area_reason)),
+            product(area.hectares, part.yield_),
+            reason=join_reasons(row.reason, why),
+            source=area.source,
             beside=_tonnes([part]),
         )
 
     def _region(
-        self, code: str, crop: str, parts: Sequence[_Part], *, shared: float
+        self, place: tuple[str, str], parts: Sequence[_Part], *, shared: float
     ) -> None:
         """Add the sums of a region, unless too much of its area has no number."""
-        place = (code, crop)
-        pairs = [(p.area, p.yield_) for p in parts if p.area and p.yield_]
-        whole = sum(p.area.value for p in parts if p.area)
-        covered = sum(area.value for area, _ in pairs)
+        # A county without an area grows next to nothing of the crop.
+        grown = [p for p in parts if p.area.hectares]
+        known = [p for p in grown if p.yield_]
+        whole, covered = _hectares(grown), _hectares(known)
         if not covered > 0 or covered < (1 - MOST_UNKNOWN) * whole:
             for measure in UNITS:
                 self._missing(place, measure, str(_too_little(covered, whole)))
             return
-        # A county without an area grows next to nothing of the crop.
-        without = sum(p.area is not None and p.yield_ is None for p in parts)
-        lacks = _without(without, covered=covered, whole=whole)
-        note = join_reasons(
-            lacks, *sorted({str(p.area_reason) for p in parts if p.area})
-        )
-        areas, yields = [area for area, _ in pairs], [yield_ for _, yield_ in pairs]
-        tonnes = [product(area, yield_) for area, yield_ in pairs]
-        hectares = [area.value for area in areas]
-        known = [p for p in parts if p.area and p.yield_]
-        self._add(place, "area", total(areas, shared=shared), reason=note)
-        mean = weighted_mean(yields, hectares, shared=shared)
+        lacks = _without(len(grown) - len(known), covered=covered, whole=whole)
+        note = join_reasons(lacks, *sorted({str(p.area.reason) for p in grown}))
+        areas = [p.area.hectares for p in known if p.area.hectares]
+        yields = [p.yield_ for p in known if p.yield_]
+        common, source = [p.area.shared for p in known], _source(known)
+        area = total(areas, shared=common)
+        self._add(place, "area", area, reason=note, source=source)
+        mean = weighted_mean(yields, [one.value for one in areas], shared=shared)
         self._add(place, "yield", mean, reason=lacks)
-        whole_tonnes = total(tonnes, shared=shared)
+        tonnes = total_product(areas, yields, areas_shared=common, yields_shared=shared)
         beside = _tonnes(known)
-        self._add(place, "production", whole_tonnes, reason=note, beside=beside)
+        self._add(
+            place, "production", tonnes, reason=note, source=source, beside=beside
+        )
 
     def _add(
         self,
@@ -197,6 +236,7 @@ class _Maker:
         quantity: Quantity,
         *,
         reason: str | None,
+        source: AreaSource | None = None,
         beside: Mapping[str, float | None] | None = None,
     ) -> None:
         digits = _DIGITS[measure]
@@ -213,6 +253,8 @@ class _Maker:
             bounds=(min(round(lower, digits), value), max(round(upper, digits), value)),
             status=self._status,
             reason=reason,
+            se=round(quantity.error, digits),
+            area_source=source,
             **numbers,
         )
 
@@ -230,6 +272,8 @@ class _Maker:
         bounds: tuple[float | None, float | None] = (None, None),
         trend: float | None = None,
         mean5: float | None = None,
+        se: float | None = None,
+        area_source: AreaSource | None = None,
     ) -> None:
         run = self.run
         self.estimates.append(
@@ -250,35 +294,11 @@ class _Maker:
                 as_of=date.fromisoformat(run.parameters["as_of"]),
                 trend=trend,
                 mean5=mean5,
+                se=se,
+                area_source=area_source,
                 issued_at=run.finished_at,
             )
         )
-
-
-NO_AREA = Reason(
-    "no past statistics say how much of the crop this county grows",
-    "没有统计说明本县该作物的面积",
-)
-
-
-NO_CHANGE = Reason(
-    "too few years of area statistics to say how areas change",
-    "面积统计年数太少，无法估计其变化",
-)
-
-
-def _area_reason(year: int) -> Reason:
-    return Reason(
-        f"area from the statistics of {year}, no survey of this year",
-        f"面积取自 {year} 年统计，非本年调查",
-    )
-
-
-def _area_too_old(year: int) -> Reason:
-    return Reason(
-        f"the last statistics of the area, of {year}, are too old",
-        f"最近的面积统计为 {year} 年，过于陈旧",
-    )
 
 
 def _too_little(covered: float, whole: float) -> Reason:
@@ -301,74 +321,29 @@ def _without(counties: int, *, covered: float, whole: float) -> str | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Area:
-    """The last area known of a county and where it comes from."""
-
-    hectares: Quantity | None
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class _Areas:
-    by_county: Mapping[str, _Area]
-    shared: float
-    """Share of the squared error of areas that counties have in common."""
-
-
-def _latest_areas(table: DataFrame, *, year: int) -> _Areas:
-    wide = table.pivot_table(index="year", columns="county", values="area_ha")
-    if wide.empty:
-        return _Areas({}, 1.0)
-    first, last = int(table["year"].min()), int(table["year"].max())
-    wide = wide.reindex(range(first, last + 1))
-    values = wide.to_numpy(np.float64)
-    ago = np.argmax(np.isfinite(values)[::-1], axis=0) + (year - last)
-    latest, errors = latest_with_error(values, ahead=year - last)
-    areas = {
-        str(code): _area(
-            hectares=float(latest[i]),
-            error=float(errors[i]),
-            ago=int(ago[i]),
-            year=year,
-        )
-        for i, code in enumerate(wide.columns)
-    }
-    change = np.full((len(values) - 1, values.shape[1]), np.nan)
-    # Zero hectares have no relative change.
-    np.divide(values[1:], values[:-1], out=change, where=values[:-1] > 0)
-    return _Areas(areas, shared_share(change - 1))
-
-
-def _area(*, hectares: float, error: float, ago: int, year: int) -> _Area:
-    if ago > OLDEST_AREA:
-        return _Area(None, _area_too_old(year - ago))
-    if not math.isfinite(error):
-        return _Area(None, NO_CHANGE)
-    return _Area(Quantity(hectares, error), _area_reason(year - ago))
-
-
-def _part(row: Estimate, area: _Area | None, *, interval: float) -> _Part:
+def _part(row: Estimate, area: CountyArea, *, interval: float) -> _Part:
     known = None
     if row.value is not None and row.upper is not None:
         error = error_of(value=row.value, upper=row.upper, interval=interval)
         known = Quantity(row.value, error)
-    hectares = None if area is None else area.hectares
-    reason = NO_AREA if area is None else area.reason
-    return _Part(
-        area=hectares,
-        area_reason=reason,
-        yield_=known,
-        trend=row.trend,
-        mean5=row.mean5,
-    )
+    return _Part(area=area, yield_=known, trend=row.trend, mean5=row.mean5)
+
+
+def _hectares(parts: Sequence[_Part]) -> float:
+    return sum(part.area.hectares.value for part in parts if part.area.hectares)
+
+
+def _source(parts: Sequence[_Part]) -> AreaSource | None:
+    """Return what the areas of a total rest on."""
+    sources = {part.area.source for part in parts}
+    return "survey+statistics" if len(sources) > 1 else sources.pop()
 
 
 def _tonnes(parts: Sequence[_Part]) -> dict[str, float | None]:
     """Return the sums of the baselines, None where one county has none."""
     sums: dict[str, float | None] = {}
     for name in ("trend", "mean5"):
-        known = [(getattr(part, name), part.area) for part in parts]
+        known = [(getattr(part, name), part.area.hectares) for part in parts]
         tonnes = [level * a.value for level, a in known if level is not None and a]
         sums[name] = sum(tonnes) if len(tonnes) == len(parts) else None
     return sums

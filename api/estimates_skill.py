@@ -7,40 +7,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from models.county_yield import CountyYieldModel
+from models.evaluation import estimates_of_years
 from models.production import shared_share
 from store.estimates import Skill
 
-__all__ = ["TESTED_YEARS", "backtest", "baselines", "skill_rows"]
+__all__ = ["TESTED_YEARS", "backtest", "skill_rows"]
 
 TESTED_YEARS = 5
 """Last years of the history that a model is tested on, each fitted on those before."""
 
 # A year with fewer before it has no trend worth the name.
 FEWEST_BEFORE = 5
-
-_KEY = ["county", "crop", "year"]
-
-
-def baselines(history: DataFrame, rows: DataFrame) -> DataFrame:
-    """Return county, crop, year, trend and mean5 (t/ha) of rows, NaN where unknown.
-
-    The trend is the robust one of the model, by itself; the mean is that of the last
-    five years known, and there is none of fewer.
-    """
-    keys = rows[_KEY].reset_index(drop=True)
-    trend = CountyYieldModel.fit(history, features=()).predict(keys)["value"]
-    return keys.assign(trend=trend).merge(
-        _mean5(history), on=["county", "crop"], how="left"
-    )
-
-
-def _mean5(history: DataFrame) -> DataFrame:
-    known = history.dropna(subset=["yield_t_ha"]).sort_values("year")
-    groups = known.groupby(["county", "crop"]).tail(5).groupby(["county", "crop"])
-    means = groups["yield_t_ha"].agg(["mean", "size"])
-    enough = means.loc[means["size"] == 5, "mean"]
-    return enough.rename("mean5").reset_index()
 
 
 def backtest(history: DataFrame, *, features: Sequence[str]) -> DataFrame:
@@ -49,29 +26,16 @@ def backtest(history: DataFrame, *, features: Sequence[str]) -> DataFrame:
     Returns
     -------
     DataFrame
-        county, crop, year, value, lower, upper, status, reason, truth, trend, mean5
-        (t/ha) of `TESTED_YEARS` years; empty with too short a history.
+        As `models.evaluation.estimates_of_years`, of `TESTED_YEARS` years; empty with
+        too short a history.
     """
     years = np.unique(history["year"])
     tested = years[FEWEST_BEFORE:][-TESTED_YEARS:]
-    parts = [_year(history, int(year), features=features) for year in tested]
-    return pd.concat(parts, ignore_index=True) if parts else DataFrame()
-
-
-def _year(history: DataFrame, year: int, *, features: Sequence[str]) -> DataFrame:
-    before = history[history["year"] < year]
-    target = history[history["year"] == year].reset_index(drop=True)
-    made = CountyYieldModel.fit(before, features=features).predict(target)
-    beside = baselines(before, target)
-    return made.assign(
-        truth=target["yield_t_ha"], trend=beside["trend"], mean5=beside["mean5"]
-    )
+    return estimates_of_years(history, features=features, years=tested.tolist())
 
 
 def skill_rows(tested: DataFrame, *, run_id: str) -> list[Skill]:
     """Summarise a backtest by crop; no row where nothing could be compared."""
-    if tested.empty:
-        return []
     return [
         _skill(str(crop), rows, run_id=run_id) for crop, rows in tested.groupby("crop")
     ]

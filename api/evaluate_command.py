@@ -78,7 +78,14 @@ def _evaluate(
     out: Path | None,
     machine: bool,
 ) -> None:
-    from api.evaluate_report import as_json, print_columns, print_scores, summary, write
+    from api.evaluate_report import (
+        as_json,
+        print_columns,
+        print_scores,
+        print_warnings,
+        summary,
+        write,
+    )
     from api.evaluate_table import load_table
     from models.county import read_table
 
@@ -93,6 +100,7 @@ def _evaluate(
     result = summary(found, read, columns, dropped=int(unkeyed.sum()))
     if out is not None:
         write(out.expanduser(), found, result)
+    print_warnings(result)
     if machine:
         typer.echo(as_json(result))
         return

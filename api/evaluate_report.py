@@ -17,7 +17,15 @@ from raster.files import replace_file
 if TYPE_CHECKING:
     from models.county import Evaluation, Score, Table
 
-__all__ = ["as_json", "numbers", "print_columns", "print_scores", "summary", "write"]
+__all__ = [
+    "as_json",
+    "numbers",
+    "print_columns",
+    "print_scores",
+    "print_warnings",
+    "summary",
+    "write",
+]
 
 
 def summary(
@@ -28,6 +36,8 @@ def summary(
     dropped: int,
 ) -> dict[str, Any]:
     """Return all numbers as one object, None where there is none."""
+    from models.county import doubts
+
     last = found.leads[-1]
     statuses = found.rows.loc[found.rows["lead"] == last, "status"].value_counts()
     return {
@@ -49,6 +59,7 @@ def summary(
         },
         "regions": len(table.regions),
         "rows_without_region_or_year": dropped,
+        "warnings": [str(reason) for reason in doubts(table)],
     }
 
 
@@ -77,6 +88,12 @@ def _finite(value: float) -> float | None:
 def as_json(result: Mapping[str, Any]) -> str:
     """Return an object on one line; JSON knows no NaN."""
     return json.dumps(result, ensure_ascii=False, allow_nan=False)
+
+
+def print_warnings(result: Mapping[str, Any]) -> None:
+    """Say aloud, beside the result, what makes it doubtful."""
+    for warning in result["warnings"]:
+        typer.secho(f"warning 警告: {warning}", err=True, fg=typer.colors.RED)
 
 
 def print_columns(result: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Yields of fields from a yield map of the archive and the estimates behind it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,20 +14,18 @@ from odc.geo.geobox import GeoBox
 from api.errors import ApiError
 from api.raster_file import open_raster
 from ingest.archive import Archive
-from models.pixel_yield import WithinError, county_sd, field_yields
-from models.yield_map import NODATA, SCALE
+from models.pixel_yield import NODATA, SCALE, WithinError, field_yields
 from raster.coverage import coverage
 from raster.zonal import zone_index
 
 if TYPE_CHECKING:
     from api.settings import Settings
-    from store.estimates import Estimate
 
 __all__ = ["FieldYields", "FieldsMissing", "NoYieldMap", "field_yield_table"]
 
 NO_INTERVAL = (
-    "no county estimates are behind this map in the store: no intervals"
-    " · 库中没有该图所依据的县级估计，无法给出区间"
+    "the map tells no interval of a county's estimate: none of fields either"
+    " · 该图未给出县级估计的区间，因此无法给出区间"
 )
 LOWER_BOUND = (
     "intervals hold the county's error alone and are too narrow: give --field-error,"
@@ -180,38 +177,23 @@ def _counties(
     settings: "Settings", item: pystac.Item, geobox: GeoBox
 ) -> _Counties | None:
     """Take the estimates that the map was scaled to; None where there are none."""
-    from store import counties, estimates, open_store, runs
+    from store import counties, open_store
 
+    used = [
+        one
+        for one in item.properties.get("heitu:counties", ())
+        if one["estimate"] is not None and one["sd"] is not None
+    ]
+    if not used:
+        return None
     with (
         open_store(data=settings.data, url=settings.url) as store,
         store.connection() as conn,
     ):
-        run_id = item.properties["heitu:run"]
-        basis = None
-        if runs.exists(conn, run_id):
-            basis = runs.get(conn, run_id).inputs.get("estimates")
-        found = [] if basis is None else estimates.of_run(conn, basis)
         outlines = {one.code: one.geometry for one in counties.all_counties(conn)}
-    crop, year = item.properties["heitu:crop"], item.properties["heitu:year"]
-    used = [
-        one
-        for one in found
-        if (one.crop, one.year, one.measure) == (crop, year, "yield")
-        and one.county in outlines
-    ]
-    if not used:
-        return None
+    there = [one for one in used if one["code"] in outlines]
     return _Counties(
-        zones=zone_index(geobox, [outlines[one.county] for one in used]),
-        values=np.array([one.value for one in used], np.float64),
-        sds=_sds(used),
+        zones=zone_index(geobox, [outlines[one["code"]] for one in there]),
+        values=np.array([one["estimate"] for one in there], np.float64),
+        sds=np.array([one["sd"] for one in there], np.float64),
     )
-
-
-def _sds(used: "Sequence[Estimate]") -> NDArray[np.float64]:
-    """Deviation behind each interval, t/ha; NaN without one."""
-    sds = np.full(len(used), np.nan)
-    for i, one in enumerate(used):
-        if one.interval is not None and one.lower is not None and one.upper is not None:
-            sds[i] = county_sd(one.lower, one.upper, level=one.interval)
-    return sds

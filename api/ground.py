@@ -51,6 +51,12 @@ class Ground:
         inside = np.where(percent == 255, np.uint8(0), percent)
         return np.divide(inside, 100, dtype=np.float32)
 
+    def known_fraction(self, crop_position: int) -> NDArray[np.float32]:
+        """Return the share 0..1 of one crop, NaN where the map does not say."""
+        percent = self.fractions[crop_position]
+        share = np.divide(percent, 100, dtype=np.float32)
+        return np.where(percent == 255, np.float32(np.nan), share)
+
 
 def crop_map_id(grid: str) -> str:
     """Return the product id of the crop map on the grid named `grid`."""

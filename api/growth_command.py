@@ -11,8 +11,10 @@ from api.progress import Stages
 from api.settings import command_settings
 
 if TYPE_CHECKING:
-    from api.growth_product import CropShare, GrowthProduct
+    from api.growth_product import GrowthProduct
     from api.growth_request import GrowthRequest
+    from api.growth_share import CropShare
+    from api.growth_tables import Zones
     from api.place import Place
     from api.settings import Settings
     from models.growth import Grading
@@ -120,7 +122,7 @@ def growth(
             collection=collection,
             resolution=resolution,
         )
-        folder = (out or settings.data / "growth").expanduser().resolve()
+        folder = (out or settings.growth).expanduser().resolve()
         product = _made(request, folder, settings.dask)
         share = _share(request, crop)
         typer.echo(product.folder)
@@ -172,11 +174,11 @@ def _made(request: "GrowthRequest", folder: Path, dask: str | None) -> "GrowthPr
 
 
 def _share(request: "GrowthRequest", crop: str) -> "CropShare | None":
-    from api.growth_product import crop_share
+    from api.growth_share import crop_share
 
     if crop == "all":
         return None
-    share = crop_share(request.archive, crop, request.geobox)
+    share = crop_share(request.archive, crop, request.geobox, year=request.day.year)
     if share is None:
         typer.echo(
             "no crop map in the archive: all land is graded as one"
@@ -200,7 +202,7 @@ def _tell_counties(
     if one_field or not zones.labels:
         zones = zone_of(place)
     kind = "field" if one_field else "counties"
-    _tell(product, zones, share, name=f"{kind}-{crop}.csv")
+    _tell(product, zones, share, kind=kind, crop=crop)
 
 
 def _tell_fields(
@@ -220,36 +222,36 @@ def _tell_fields(
         )
         return
     # A field is of one crop: no crop map is laid over it.
-    _tell(product, zones, None, name=f"fields-{crop}.csv")
+    _tell(product, zones, None, kind="fields", crop=crop)
 
 
 def _tell(
-    product: "GrowthProduct", zones: object, share: "CropShare | None", *, name: str
+    product: "GrowthProduct",
+    zones: "Zones",
+    share: "CropShare | None",
+    *,
+    kind: str,
+    crop: str,
 ) -> None:
-    from api.growth_tables import Zones, screen_table, write_table, zone_table
+    from api.growth_tables import screen_table, table_path, write_table, zone_table
     from api.tables import print_table
 
-    assert isinstance(zones, Zones)
-    table = zone_table(product, zones, share=share)
+    table = zone_table(product, zones, share=share, crop=crop)
     print_table(screen_table(table.head(_MOST_ROWS)))
     if len(table) > _MOST_ROWS:
         more = len(table) - _MOST_ROWS
         typer.echo(f"{more} more rows in the file · 其余 {more} 行见文件")
-    typer.echo(write_table(table, product.folder.with_name(_beside(product, name))))
-
-
-def _beside(product: "GrowthProduct", name: str) -> str:
-    # Not in the product's folder: its files are listed with their checksums.
-    return f"{product.folder.name}-{name}"
+    typer.echo(write_table(table, table_path(product, f"{kind}-{crop}")))
 
 
 def _publish(product: "GrowthProduct", share: "CropShare | None", *, crop: str) -> None:
-    from api.growth_product import publish
+    from api.growth_publish import publish
 
-    name = publish(product, share=share, crop=crop)
-    typer.echo(
-        "too large for one map on the page; the COGs are in the folder"
-        " · 图幅过大，未发布到网页，COG 文件已在目录中"
-        if name is None
-        else f"products/{name}"
-    )
+    names = publish(product, share=share, crop=crop)
+    for name in names:
+        typer.echo(f"products/{name}")
+    if not names:
+        typer.echo(
+            "too large for one map on the page; the COGs are in the folder"
+            " · 图幅过大，未发布到网页，COG 文件已在目录中"
+        )

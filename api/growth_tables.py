@@ -9,7 +9,8 @@ import shapely
 from rich.table import Table
 from shapely.geometry.base import BaseGeometry
 
-from api.growth_product import CropShare, GrowthProduct
+from api.growth_product import GrowthProduct
+from api.growth_share import CropShare
 from api.place import Place
 from ingest.boundaries import jilin_counties
 from ingest.county_names import COUNTY_NAMES
@@ -22,6 +23,7 @@ __all__ = [
     "fields_in",
     "province",
     "screen_table",
+    "table_path",
     "write_table",
     "zone_of",
     "zone_table",
@@ -98,9 +100,13 @@ def fields_in(store: Store, place: Place, *, crop: str | None, year: int) -> Zon
 
 
 def zone_table(
-    product: GrowthProduct, zones: Zones, *, share: CropShare | None
+    product: GrowthProduct, zones: Zones, *, share: CropShare | None, crop: str = "all"
 ) -> pd.DataFrame:
-    """Tell the growth of zones: `models.growth.growth_table` with names and date."""
+    """Tell the growth of zones: `models.growth.growth_table` with names and date.
+
+    `crop_map` is the crop map that weighs the pixels, empty where all land counts;
+    `simulated` holds where scenes or crop map are.
+    """
     labels: Sequence[Hashable] = zones.labels
     found = product.zones(
         zones.geometries, labels, share=None if share is None else share.share
@@ -116,9 +122,21 @@ def zone_table(
         dekad_start=dekad.start.isoformat(),
         dekad_end=dekad.end.isoformat(),
         index=request.index,
+        crop=crop,
+        crop_map="" if share is None else share.item.id,
+        basis=request.grading.basis,
+        limits=" ".join(f"{cut:g}" for cut in request.grading.cuts),
         run=request.recipe.run_id,
-        simulated=request.recipe.simulated,
+        simulated=request.recipe.simulated or (share is not None and share.simulated),
     )
+
+
+def table_path(product: GrowthProduct, name: str) -> Path:
+    """Return where a table of a product lies: beside its folder.
+
+    Not in it: its files are listed with their checksums.
+    """
+    return product.folder.with_name(f"{product.folder.name}-{name}.csv")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:

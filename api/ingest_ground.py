@@ -13,6 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.ingest_ground_options import (
+    Basis,
+    Columns,
+    Crop,
+    Crs,
+    Encoding,
+    Gcj02,
+    LayerName,
+    Parcels,
+    Simulated,
+    Swath,
+    Units,
+    Year,
+)
 from api.ingest_ground_report import (
     Outcome,
     check_report,
@@ -35,43 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["cuts", "fields", "monitor", "points", "segments"]
 
 File = Annotated[Path, typer.Argument(help="GeoJSON, .shp, .zip, KML … · 数据文件")]
-Year = Annotated[
-    int | None,
-    typer.Option(min=1950, max=2100, help="Season of rows that name none · 年份"),
-]
-Crop = Annotated[
-    str | None, typer.Option(help="Crop of rows that name none · 作物，如 玉米")
-]
-LayerName = Annotated[
-    str | None, typer.Option("--layer", help="One of several layers · 图层")
-]
-Crs = Annotated[
-    str | None, typer.Option(help="CRS of a file that says none · 坐标系，EPSG:4549")
-]
-Gcj02 = Annotated[
-    bool,
-    typer.Option("--gcj02", help="The coordinates are GCJ-02: convert · 火星坐标"),
-]
-Encoding = Annotated[str | None, typer.Option(help="Of texts, UTF-8 or GBK · 文字编码")]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(metavar="A=X,B=Y", help="Columns spelled otherwise · 列名对应"),
-]
-Units = Annotated[
-    list[str] | None,
-    typer.Option(metavar="A=U,B=V", help="Units not in the headers · 列的单位"),
-]
-Basis = Annotated[
-    float,
-    typer.Option(min=0, max=40, help="Moisture of yields, % · 单产折算含水率"),
-]
-Swath = Annotated[
-    str | None, typer.Option(metavar="WIDTH", help="E.g. 9.1m, 360in · 割幅")
-]
-Parcels = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Crop polygons in the segments · 样方内地块"),
-]
 Anywhere = Annotated[
     bool,
     typer.Option("--anywhere", help="Take places outside the province · 允许省外"),
@@ -81,9 +58,6 @@ Licence = Annotated[
 ]
 Attribution = Annotated[
     str | None, typer.Option(help="Credit, kept with the data · 署名")
-]
-Simulated = Annotated[
-    bool, typer.Option("--simulated", help="The data are made up · 模拟数据")
 ]
 Replace = Annotated[
     bool,

@@ -94,6 +94,8 @@ PROBLEMS: Mapping[type[Exception], ProblemKind] = {
         404, "Product replaced", "产品已被新的运行替换"
     ),
     errors.NoDataForYear: ProblemKind(404, "No data for the year", "该年份没有数据"),
+    errors.GrowthMissing: ProblemKind(404, "Growth not graded", "尚无长势评级"),
+    errors.BulletinMissing: ProblemKind(404, "Bulletin missing", "尚无农情简报"),
     errors.PointOutside: ProblemKind(404, "Point outside", "位置超出范围"),
     TileOutsideBounds: ProblemKind(
         404,

@@ -1,6 +1,19 @@
-"""Reasons of several parts, each "English · 中文"."""
+"""What a reader has to know, in both languages, and reasons of several parts."""
 
-__all__ = ["join_reasons"]
+from dataclasses import dataclass
+
+__all__ = ["Warned", "join_reasons"]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What a reader of the map has to know, in both languages."""
+
+    english: str
+    chinese: str
+
+    def __str__(self) -> str:
+        return f"{self.english} · {self.chinese}"
 
 
 def join_reasons(*texts: str | None) -> str | None:

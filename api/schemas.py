@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from geojson_pydantic import Feature, FeatureCollection, MultiPolygon, Polygon
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.product_schemas import MapAccuracy, Notice, ProductClass
+
 Crop = Literal["maize", "rice", "soybean"]
 Status = Literal["forecast", "provisional", "final", "missing"]
 Measure = Literal["yield", "area", "production"]
@@ -118,6 +120,13 @@ class Estimate(BaseModel):
     source: Annotated[
         str | None, Field(description="What a final estimate is quoted from")
     ] = None
+    se: Annotated[
+        float | None, Field(description="Standard error, in `unit`; null of yields")
+    ] = None
+    area_source: Annotated[
+        Literal["survey", "statistics", "survey+statistics"] | None,
+        Field(description="What the hectares of an area or a production rest on"),
+    ] = None
     issued_at: datetime
 
 
@@ -222,7 +231,11 @@ class Run(Row):
 
 
 class Product(BaseModel):
-    """A raster product; `scale` turns its stored integers into `unit`."""
+    """A raster product; `scale` turns its stored integers into `unit`.
+
+    Where it has `classes` its stored integers are theirs, and `range` and `colormap`
+    are not used.
+    """
 
     id: str
     kind: str
@@ -240,6 +253,19 @@ class Product(BaseModel):
     simulated: bool
     title_zh: str
     title_en: str
+    place: Annotated[
+        str | None, Field(description="County or other place it was made for")
+    ] = None
+    period: Annotated[
+        tuple[date, date] | None, Field(description="Dekad that it tells of")
+    ] = None
+    classes: Annotated[
+        list[ProductClass], Field(description="Empty for a quantity")
+    ] = []
+    accuracy: Annotated[
+        MapAccuracy | None, Field(description="Of a map of crops; null of others")
+    ] = None
+    warnings: list[Notice] = []
     tilejson: Annotated[str, Field(description="Address of the TileJSON document")]
 
 
@@ -255,6 +281,10 @@ class PointValue(BaseModel):
     value: float | None
     unit: str
     status: Literal["ok", "no-data"]
+    name_en: Annotated[
+        str | None, Field(description="Of the class; null of a quantity")
+    ] = None
+    name_zh: str | None = None
 
 
 class Observation(BaseModel):

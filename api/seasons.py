@@ -50,6 +50,8 @@ class YearSeason:
     year: int
     until: date | None = None
     compute: Callable[[xr.Dataset], xr.Dataset] = lambda lazy: lazy.compute()
+    derive: tuple[Sequence[str], Callable[[xr.Dataset], xr.Dataset]] | None = None
+    """More season variables, and what makes further layers of them, still lazy."""
 
     @property
     def window(self) -> tuple[date, date]:
@@ -70,8 +72,18 @@ class YearSeason:
 
     @cached_property
     def metrics(self) -> xr.Dataset:
-        """`METRICS` as an eager Dataset on the ground's grid, from verified files."""
-        return self.compute(self.lazy(METRICS))
+        """`METRICS` as an eager Dataset on the ground's grid, from verified files.
+
+        With what `derive` makes, in the same pass over the scenes.
+        """
+        return self.compute(self.lazy_metrics())
+
+    def lazy_metrics(self) -> xr.Dataset:
+        """`metrics` before they are computed, on dask."""
+        if self.derive is None:
+            return self.lazy(METRICS)
+        variables, derived = self.derive
+        return derived(self.lazy((*METRICS, *variables)))
 
     def lazy(self, variables: Sequence[str]) -> xr.Dataset:
         """Season variables on the ground's grid, from verified files, on dask."""

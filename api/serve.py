@@ -49,6 +49,8 @@ def platform_app(platform: Platform, settings: Settings) -> FastAPI:
         token=settings.token,
         mqtt=MqttAddress(host=platform.host, port=platform.endpoint.port),
         connections=lambda: platform.endpoint.connections,
+        growth=settings.growth,
+        bulletins=settings.bulletins,
     )
 
 

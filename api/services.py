@@ -42,6 +42,8 @@ class Services:
         Where devices connect; None where this process has no endpoint.
     connections
         Devices connected to this process.
+    growth, bulletins
+        Folders in which `heitu growth` and `heitu bulletin` write; None where none.
     """
 
     store: Store
@@ -53,6 +55,8 @@ class Services:
     token: SecretStr | None = None
     mqtt: MqttAddress | None = None
     connections: Callable[[], int] = lambda: 0
+    growth: Path | None = None
+    bulletins: Path | None = None
 
 
 # Not `def`: this only looks up an attribute and needs no thread of the pool.

@@ -72,6 +72,16 @@ class Settings(BaseSettings):
         return self.data / "ingest" / "searches"
 
     @property
+    def growth(self) -> Path:
+        """Folder of the growth of places, and of the tables of their counties."""
+        return self.data / "growth"
+
+    @property
+    def bulletins(self) -> Path:
+        """Folder of the county bulletins."""
+        return self.data / "bulletins"
+
+    @property
     def url(self) -> str | None:
         """The database's address in clear, for the store alone."""
         return self.database_url.get_secret_value() if self.database_url else None

@@ -67,17 +67,26 @@ def _file_of(
 
 
 def _colormap(product: UseProduct) -> ColorMapType:
+    if product.classes:
+        return {one.value: (*_rgb(one.colour), 255) for one in product.classes}
     return cmap.get(product.colormap)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 @dataclass
 class _Render(DefaultDependency):
-    """Stored integers at the two ends of the colour map, one pair a band."""
+    """Stored integers at the two ends of the colour map; None: classes as they are."""
 
-    rescale: list[tuple[float, float]]
+    rescale: list[tuple[float, float]] | None
 
 
 def _render(product: UseProduct) -> _Render:
+    if product.classes:
+        return _Render(rescale=None)
     low, high = (value / product.scale for value in product.range)
     return _Render(rescale=[(low, high)])
 

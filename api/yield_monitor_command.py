@@ -1,11 +1,11 @@
 """`heitu yield-monitor clean`: the harvest of one field, point by point."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.ingest_ground import (
+from api.ingest_ground_options import (
     Basis,
     Columns,
     Crop,
@@ -23,6 +23,7 @@ from api.progress import Stages
 from api.settings import command_settings
 
 if TYPE_CHECKING:
+    from api.settings import Settings as AllSettings
     from api.yield_monitor_files import Harvest
     from models.yield_monitor import Cleaned, FieldMean
 
@@ -97,11 +98,7 @@ def clean(
     data: Data = None,
 ) -> None:
     """Clean a harvest: flags, field mean, raster, picture · 清洗测产数据."""
-    from api.yield_monitor_files import (
-        harvest_of_dataset,
-        harvest_of_file,
-        write_harvest,
-    )
+    from api.yield_monitor_files import write_harvest
     from models.yield_monitor import Settings, field_mean
     from models.yield_monitor import clean as clean_points
 
@@ -110,26 +107,23 @@ def clean(
     settings = command_settings(data)
     with Stages() as stages:
         with stages.stage("Points", "读取测产点"):
-            path = Path(source)
-            if path.exists():
-                harvest = harvest_of_file(
-                    path,
-                    year=year,
-                    crop=crop,
-                    swath=swath,
-                    basis=basis,
-                    units=units,
-                    columns=columns,
-                    simulated=simulated,
-                    reading={
-                        "layer": layer,
-                        "crs": crs,
-                        "gcj02": gcj02,
-                        "encoding": encoding,
-                    },
-                )
-            else:
-                harvest = harvest_of_dataset(source, settings, crop=crop)
+            harvest = _harvest(
+                source,
+                settings,
+                crop=crop,
+                year=year,
+                swath=swath,
+                basis=basis,
+                units=units,
+                columns=columns,
+                simulated=simulated,
+                reading={
+                    "layer": layer,
+                    "crs": crs,
+                    "gcj02": gcj02,
+                    "encoding": encoding,
+                },
+            )
         with stages.stage("Cleaning", "清洗"):
             limits = Settings(
                 basis=basis,
@@ -149,6 +143,22 @@ def clean(
     if mean.points == 0:
         typer.echo("no point is good · 没有有效测产点", err=True)
         raise typer.Exit(1)
+
+
+def _harvest(
+    source: str,
+    settings: "AllSettings",
+    *,
+    crop: str | None,
+    **how: Any,  # noqa: ANN401
+) -> "Harvest":
+    """Read the points of a file; of an import, which was read before, as they are."""
+    from api.yield_monitor_files import harvest_of_dataset, harvest_of_file
+
+    path = Path(source)
+    if path.exists():
+        return harvest_of_file(path, crop=crop, **how)
+    return harvest_of_dataset(source, settings, crop=crop)
 
 
 def _tell(harvest: "Harvest", cleaned: "Cleaned", mean: "FieldMean") -> None:

@@ -1,11 +1,13 @@
 """`heitu yields`: county estimates made, listed, told and exported."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,6 +71,9 @@ Year = Annotated[int, typer.Option(min=1980, max=2999, help="Harvest year · 年
 SomeYear = Annotated[
     int | None,
     typer.Option("--year", min=1980, max=2999, help="All if left out · 年份"),
+]
+SomeCounty = Annotated[
+    str | None, typer.Option("--county", help="Code or Chinese name · 县代码或县名")
 ]
 SomeCrop = Annotated[Crop | None, typer.Option("--crop", help="Crop; all · 作物")]
 TheMeasure = Annotated[Measure, typer.Option(help="t/ha, ha or t · 单产、面积或总产")]
@@ -158,35 +163,66 @@ def _tell(store: "Store", day: date, result: "YieldResult") -> None:
         typer.echo(f"final from statistics · 已发布最终统计: {result.final.run_id}")
 
 
-@yields_app.command("list")
-def list_estimates(
+def _choosing(
+    command: "Callable[..., None]",
+) -> "Callable[..., None]":
+    """Give a command the options of `_found`, and what they find as its `rows`."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:  # noqa: ANN401
+        asked = {name: given.pop(name) for name in options}
+        command(rows=_found(**asked), **given)
+
+    options = signature(_found).parameters
+    own = [one for one in signature(command).parameters.values() if one.name != "rows"]
+    every = [
+        one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*own, *options.values())
+    ]
+    # typer reads both; the annotations of the wrapped command lack the options.
+    run.__annotations__ = {one.name: one.annotation for one in every}
+    vars(run)["__signature__"] = signature(run).replace(parameters=every)
+    return run
+
+
+def _found(
+    *,
     year: SomeYear = None,
     crop: SomeCrop = None,
-    county: Annotated[
-        str | None, typer.Option(help="Code or Chinese name · 县代码或县名")
-    ] = None,
+    county: SomeCounty = None,
     measure: TheMeasure = Measure.yield_,
     level: TheLevel = Level.county,
     status: SomeStatus = None,
     as_of: KnownOn = None,
     data: Data = None,
-) -> None:
+) -> "list[schemas.Estimate]":
+    from api.estimates_shown import shown
+    from store import estimates
+
+    with _store(data) as store:
+        names = _names(store)
+        region = None if county is None else _region(names, county, year=year)
+        with store.connection() as conn:
+            rows: list[Estimate] = estimates.find(
+                conn,
+                crop=crop,
+                year=year,
+                county=None if region is None else region.code,
+                measure=measure.value,
+                level=level.value if region is None else None,
+                status=None if status is None else status.value,
+                as_of=None if as_of is None else as_of.date(),
+            )
+            return shown(conn, rows, names)
+
+
+@yields_app.command("list")
+@_choosing
+def list_estimates(rows: "list[schemas.Estimate]") -> None:
     """List the estimates that count · 列出当前估计."""
     from rich.table import Table
 
     from api.tables import print_table
 
-    with _store(data) as store:
-        rows = _found(
-            store,
-            year=year,
-            crop=crop,
-            county=county,
-            measure=measure,
-            level=level,
-            status=status,
-            as_of=as_of,
-        )
     table = Table(
         "county 县",
         "crop 作物",
@@ -271,70 +307,21 @@ def history(
 
 
 @yields_app.command()
+@_choosing
 def export(
+    rows: "list[schemas.Estimate]",
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="CSV to write · 输出的 CSV 文件")
     ],
     lang: Annotated[Language, typer.Option(help="Of the headers · 表头语言")] = (
         Language.zh
     ),
-    year: SomeYear = None,
-    crop: SomeCrop = None,
-    county: Annotated[
-        str | None, typer.Option(help="Code or Chinese name · 县代码或县名")
-    ] = None,
-    measure: TheMeasure = Measure.yield_,
-    level: TheLevel = Level.county,
-    status: SomeStatus = None,
-    as_of: KnownOn = None,
-    data: Data = None,
 ) -> None:
     """Write estimates as a table with Chinese or English headers · 导出估计表."""
     from api.csv_table import headed_csv
 
-    with _store(data) as store:
-        rows = _found(
-            store,
-            year=year,
-            crop=crop,
-            county=county,
-            measure=measure,
-            level=level,
-            status=status,
-            as_of=as_of,
-        )
     out.write_bytes(headed_csv(rows, lang=lang.value))
     typer.echo(f"{out}: {len(rows)} estimates · 条估计", err=True)
-
-
-def _found(
-    store: "Store",
-    *,
-    year: int | None,
-    crop: Crop | None,
-    county: str | None,
-    measure: Measure,
-    level: Level,
-    status: Status | None,
-    as_of: datetime | None,
-) -> "list[schemas.Estimate]":
-    from api.estimates_shown import shown
-    from store import estimates
-
-    names = _names(store)
-    region = None if county is None else _region(names, county, year=year)
-    with store.connection() as conn:
-        rows: list[Estimate] = estimates.find(
-            conn,
-            crop=crop,
-            year=year,
-            county=None if region is None else region.code,
-            measure=measure.value,
-            level=level.value if region is None else None,
-            status=None if status is None else status.value,
-            as_of=None if as_of is None else as_of.date(),
-        )
-        return shown(conn, rows, names)
 
 
 def _names(store: "Store") -> "CountyTable":

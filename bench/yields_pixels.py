@@ -26,8 +26,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.boundaries import jilin_counties
+from models.pixel_yield import NODATA as MAP_NODATA
 from models.pixel_yield import LightUse, MapStatus, county_light, county_map
-from models.yield_map import NODATA as MAP_NODATA
 from raster.grid import ALBERS_CHINA, geobox_for
 from raster.zonal import zone_index
 

@@ -235,6 +235,7 @@ class Archive:
         geobox: GeoBox,
         asset: BandData,
         properties: Mapping[str, Any],
+        layers: Mapping[str, BandData] | None = None,
         replace: bool = True,
     ) -> pystac.Item:
         """Write a model's raster as an item of collection "products".
@@ -252,6 +253,8 @@ class Archive:
         properties : mapping
             Must hold ``heitu:year`` (int): the product's time is that calendar
             year. ``heitu:crop``, ``heitu:run``, ``heitu:simulated`` as they apply.
+        layers : mapping of str to BandData, optional
+            Further pixels by asset key, such as how sure the first are.
         replace : bool
             False makes a taken id an error.
 
@@ -272,7 +275,7 @@ class Archive:
             item_id=product_id,
             acquired=None,
             geobox=geobox,
-            bands={"data": asset},
+            bands={**(layers or {}), "data": asset},
             properties={**properties, "heitu:kind": kind},
             replace=replace,
             interval=calendar_year(product_id, properties.get("heitu:year")),

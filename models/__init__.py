@@ -25,16 +25,13 @@ from models.features import (
     season_features,
     weather_features,
 )
-from models.yield_map import NODATA, SCALE, quantise, scale_to_mean, yield_map
 
 __all__ = [
     "CROPS",
     "FEATURES",
     "INTERVAL",
     "MODEL_VERSION",
-    "NODATA",
     "PURITY",
-    "SCALE",
     "SEASON_FEATURES",
     "WEATHER_FEATURES",
     "ColumnMissing",
@@ -47,10 +44,7 @@ __all__ = [
     "Skill",
     "ValueInvalid",
     "YieldTooLarge",
-    "quantise",
-    "scale_to_mean",
     "season_features",
     "skill",
     "weather_features",
-    "yield_map",
 ]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.county.interval import half_width
 from models.features import FEATURES
-from models.intervals import half_width
 from models.panel import KEY, YIELD, Panel, check_history, panels
 from models.reasons import (
     NO_COUNTY,
@@ -41,7 +41,7 @@ from models.trend import Trend, fit_trend
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-MODEL_VERSION = "county-yield/2"
+MODEL_VERSION = "county-yield/3"
 INTERVAL = 0.8
 # Four left-out years are the fewest from which 80 % can be read off; one is spare.
 MINIMUM_YEARS = 5
@@ -109,7 +109,7 @@ class CountyYieldModel:
         regression pooled over the counties; no ridge where it does not predict years
         left out clearly better than the trend (`models.residuals.choose_penalty`);
         and an interval of 80 % from the residuals of years left out
-        (`models.intervals`).
+        (`models.county.interval`).
 
         Parameters
         ----------

@@ -13,6 +13,11 @@ from models.panel import KEY, YIELD, check_history
 
 Scheme = Literal["walk-forward", "leave-one-year-out"]
 
+_ESTIMATED = (
+    *("value", "lower", "upper", "status", "reason"),
+    *("truth", "trend", "mean5"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill:
@@ -71,42 +76,97 @@ def skill(
     ------
     ColumnMissing, RowsDuplicated, ValueInvalid
     """
-    check_history(history, features=features)
-    known = history.loc[history[YIELD].notna()]
-    tested = sorted(set(known["year"] if years is None else years))
-    tests = [_test(known, year, features=features, scheme=scheme) for year in tested]
-    results = pd.concat([test for test in tests if not test.empty])
+    results = estimates_of_years(history, features=features, scheme=scheme, years=years)
     return [
         _summary(str(crop), rows, scheme=scheme)
         for crop, rows in results.groupby("crop")
     ]
 
 
+def estimates_of_years(
+    history: pd.DataFrame,
+    *,
+    features: Sequence[str] = FEATURES,
+    scheme: Scheme = "walk-forward",
+    years: Iterable[int] | None = None,
+) -> pd.DataFrame:
+    """Estimate years of `history`, each by a model fitted without it.
+
+    Parameters
+    ----------
+    history, features, scheme, years : as for `skill`
+
+    Returns
+    -------
+    DataFrame
+        county, crop, year, value, lower, upper, status, reason of
+        `CountyYieldModel.predict`, truth, and trend and mean5 of `baselines` (t/ha),
+        a row for each known yield of the years.
+
+    Raises
+    ------
+    ColumnMissing, RowsDuplicated, ValueInvalid
+    """
+    check_history(history, features=features)
+    known = history.loc[history[YIELD].notna()]
+    tested = sorted(set(known["year"] if years is None else years))
+    parts = [
+        _test(known, year, features=features, scheme=scheme)
+        for year in tested
+        if (known["year"] == year).any()
+    ]
+    if not parts:
+        return pd.DataFrame(columns=[*KEY, *_ESTIMATED])
+    return pd.concat(parts, ignore_index=True)
+
+
 def _test(
     known: pd.DataFrame, year: int, *, features: Sequence[str], scheme: Scheme
 ) -> pd.DataFrame:
-    """Return the rows of `year` with the model's and the baselines' values."""
     target = known.loc[known["year"] == year].reset_index(drop=True)
     unseen = known["year"] < year if scheme == "walk-forward" else known["year"] != year
     train = known.loc[unseen]
-    model = CountyYieldModel.fit(train, features=features).predict(target)
-    trend = CountyYieldModel.fit(train, features=()).predict(target)
+    made = CountyYieldModel.fit(train, features=features).predict(target)
+    beside = baselines(train, target)[["trend", "mean5"]]
+    return made.assign(truth=target[YIELD]).join(beside)
+
+
+def baselines(history: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what `rows`, all of one year, would be without looking at their season.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As for `CountyYieldModel.fit`, without that year.
+    rows : DataFrame
+        county, crop, year.
+
+    Returns
+    -------
+    DataFrame
+        county, crop, year in the order of `rows`; trend, that of the model by itself;
+        mean5, the mean of the five known years nearest, of two equally near the
+        earlier (t/ha). NaN where unknown; there is no mean of fewer than five.
+    """
+    keys = rows[list(KEY)].reset_index(drop=True)
+    trend = CountyYieldModel.fit(history, features=()).predict(keys)["value"]
     # A left join: a county without a past keeps its row and shows as NaN.
-    five = target[list(KEY)].merge(_mean5(train, year), how="left")
-    return model.assign(truth=target[YIELD], trend=trend["value"], mean5=five["mean5"])
+    return keys.assign(trend=trend).merge(
+        _mean5(history, keys), on=["county", "crop"], how="left"
+    )
 
 
-def _mean5(train: pd.DataFrame, year: int) -> pd.DataFrame:
-    """Return the mean of the five years nearest to `year`, the earlier first."""
-    distance = (train["year"] - year).abs()
+def _mean5(history: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
+    known = history.loc[history[YIELD].notna()]
+    distance = (known["year"] - keys["year"].max()).abs()
     nearest = (
-        train.assign(distance=distance)
+        known.assign(distance=distance)
         .sort_values(["distance", "year"])
         .groupby(["county", "crop"])
         .head(5)
     )
-    means = nearest.groupby(["county", "crop"])[YIELD].mean()
-    return means.rename("mean5").reset_index()
+    means = nearest.groupby(["county", "crop"])[YIELD].agg(["mean", "size"])
+    return means.loc[means["size"] == 5, "mean"].rename("mean5").reset_index()
 
 
 def _summary(crop: str, rows: pd.DataFrame, *, scheme: Scheme) -> Skill:

@@ -1,6 +1,8 @@
 """Features of counties, from the season of their pixels and from their weather."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,20 +15,28 @@ from raster.zonal import zone_mean
 
 CROPS = ("maize", "rice", "soybean")
 SEASON_FEATURES = ("peak", "integral", "sos", "pos", "eos")
-WEATHER_FEATURES = (
-    "gdd10",
-    "edd30",
-    "precipitation_may_jun",
-    "precipitation_jul_aug",
-    "precipitation_sep",
-    "radiation",
-)
+GROWN: Final = ((5, 1), (9, 30))
+"""Month and day of the first and the last day of which the weather counts."""
+
+# Feature -> daily quantity, and first and last month and day of its sum.
+_SUMS: Final = {
+    "gdd10": ("gdd10", *GROWN),
+    "edd30": ("edd30", *GROWN),
+    "precipitation_may_jun": ("precipitation", (5, 1), (6, 30)),
+    "precipitation_jul_aug": ("precipitation", (7, 1), (8, 31)),
+    "precipitation_sep": ("precipitation", (9, 1), (9, 30)),
+    "radiation": ("radiation", *GROWN),
+}
+WEATHER_FEATURES = tuple(_SUMS)
 FEATURES = SEASON_FEATURES + WEATHER_FEATURES
 
 # Per cent of a pixel that a crop must hold to speak for it. Below a fifth the
 # signal is that of the neighbours; a majority rule would leave soybean, grown
 # in scattered fields, with no pixel at all in most counties at 250 m.
 PURITY = 20
+
+# A sum over fewer days says more of the calendar than of the year.
+FEWEST_DAYS = 10
 
 _WEATHER = ("tmin", "tmax", "precipitation", "radiation")
 
@@ -70,35 +80,59 @@ def season_features(
     ShapeMismatch
         The arrays are not of one grid, or a zone has no county code.
     """
-    _check_grid(season, zones=zones, fractions=fractions, count=len(county_codes))
-    # Reduced before computing, so that a lazy season is never whole in memory.
-    clear = (season["clear_count"] > 0).mean("time", dtype=np.float32)
-    pixels = season[list(SEASON_FEATURES)].assign(clear=clear).compute()
-    tables = [
-        _crop_features(
-            pixels, zones=zones, percent=percent, count=len(county_codes)
-        ).assign(county=list(county_codes), crop=crop)
-        for crop, percent in zip(CROPS, fractions, strict=True)
-    ]
-    columns = ["county", "crop", *SEASON_FEATURES, "pixels", "clear_share"]
-    rows = pd.concat(tables).sort_values(["county", "crop"], ignore_index=True)
-    return rows[columns]
-
-
-def _check_grid(
-    season: xr.Dataset,
-    *,
-    zones: NDArray[np.int16],
-    fractions: NDArray[np.uint8],
-    count: int,
-) -> None:
     absent = {*SEASON_FEATURES, "clear_count"} - set(season.data_vars)
     if absent:
         raise SeasonInvalid(
             f"the season has no variable {', '.join(sorted(absent))}: "
             "ask raster.season for it · 生长季数据缺少变量"
         )
-    shape = season["peak"].shape
+    count = len(county_codes)
+    check_grid(season["peak"].shape, zones=zones, fractions=fractions, count=count)
+    # Reduced before computing, so that a lazy season is never whole in memory.
+    clear = (season["clear_count"] > 0).mean("time", dtype=np.float32)
+    pixels = season[list(SEASON_FEATURES)].assign(clear=clear).compute()
+    return table_of_crops(
+        lambda percent: _crop_features(
+            pixels, zones=zones, percent=percent, count=count
+        ),
+        fractions=fractions,
+        county_codes=county_codes,
+    )
+
+
+def table_of_crops(
+    of_crop: Callable[[NDArray[np.uint8]], pd.DataFrame],
+    *,
+    fractions: NDArray[np.uint8],
+    county_codes: Sequence[str],
+) -> pd.DataFrame:
+    """Return county, crop and the columns of `of_crop`, sorted by county and crop.
+
+    Parameters
+    ----------
+    of_crop : makes a row for each of `county_codes` from the per cent of a crop
+    fractions : uint8 (3, y, x), per cent of `CROPS`
+    county_codes : Sequence of str
+    """
+    tables = [
+        of_crop(percent).assign(county=list(county_codes), crop=crop)
+        for crop, percent in zip(CROPS, fractions, strict=True)
+    ]
+    rows = pd.concat(tables).sort_values(["county", "crop"], ignore_index=True)
+    return rows[["county", "crop", *rows.columns.drop(["county", "crop"])]]
+
+
+def check_grid(
+    shape: tuple[int, ...],
+    *,
+    zones: NDArray[np.int16],
+    fractions: NDArray[np.uint8],
+    count: int,
+) -> None:
+    """Raise `ShapeMismatch` where zones or fractions are not of a season's grid.
+
+    Or where a zone is none of the `count` counties.
+    """
     if zones.shape != shape or fractions.shape != (len(CROPS), *shape):
         raise ShapeMismatch(
             f"season {shape}, zones {zones.shape}, fractions {fractions.shape}: "
@@ -111,6 +145,17 @@ def _check_grid(
         )
 
 
+def pixels_of_crop(
+    zones: NDArray[np.int16], percent: NDArray[np.uint8]
+) -> tuple[NDArray[np.intp], NDArray[np.int16], NDArray[np.float64]]:
+    """Return flat positions, zones and weights of the pixels that speak for a crop.
+
+    Those in a zone of which it holds at least `PURITY` per cent; the weight is that.
+    """
+    crop = np.flatnonzero((zones >= 0) & (percent >= PURITY) & (percent <= 100))
+    return crop, zones.ravel()[crop], percent.ravel()[crop].astype(np.float64)
+
+
 def _crop_features(
     pixels: xr.Dataset,
     *,
@@ -118,8 +163,7 @@ def _crop_features(
     percent: NDArray[np.uint8],
     count: int,
 ) -> pd.DataFrame:
-    crop = np.flatnonzero((zones >= 0) & (percent >= PURITY) & (percent <= 100))
-    zone, weight = zones.ravel()[crop], percent.ravel()[crop].astype(np.float64)
+    crop, zone, weight = pixels_of_crop(zones, percent)
     values = {name: _physical(pixels[name], crop) for name in SEASON_FEATURES}
     # One set of pixels for all features: a date and a peak of different fields mislead.
     whole = np.logical_and.reduce([np.isfinite(v) for v in values.values()])
@@ -152,24 +196,36 @@ def _physical(variable: xr.DataArray, chosen: NDArray[np.intp]) -> NDArray[np.fl
     return np.where(raw == variable.attrs["_FillValue"], np.nan, values)
 
 
-def weather_features(weather: pd.DataFrame, year: int) -> pd.DataFrame:
-    """Return the growing season's weather, May to September of `year`.
+def weather_names(until: date) -> tuple[str, ...]:
+    """Return the features that `weather_features` can give of a season up to a day."""
+    return tuple(
+        name
+        for name, (_, first, _) in _SUMS.items()
+        if (until - date(until.year, *first)).days + 1 >= FEWEST_DAYS
+    )
+
+
+def weather_features(weather: pd.DataFrame, *, until: date) -> pd.DataFrame:
+    """Return the growing season's weather of a year, May to September, up to a day.
 
     Parameters
     ----------
     weather : DataFrame
         county, day, tmin, tmax (deg C), precipitation (mm), radiation (MJ m-2), a
-        row for each county and day, in any order; other years are ignored.
-    year : int
+        row for each county and day, in any order; other years and later days are
+        ignored.
+    until : date
+        Last day, of the year that is asked for; from 30 September on all of it.
 
     Returns
     -------
     DataFrame
-        A row for each county of `weather`, sorted: county; gdd10, growing degree
-        days (deg C day, `growing_degree_days`); edd30, degree days above 30 deg C
-        (`extreme_degree_days`); precipitation_may_jun, precipitation_jul_aug,
-        precipitation_sep (mm); radiation (MJ m-2, the sum). A feature is NaN when
-        a single day it needs is absent: part of a season is not a small season.
+        A row for each county of `weather`, sorted: county and `weather_names`. gdd10,
+        growing degree days (deg C day, `growing_degree_days`); edd30, degree days
+        above 30 deg C (`extreme_degree_days`); precipitation_may_jun,
+        precipitation_jul_aug, precipitation_sep (mm); radiation (MJ m-2); all as far
+        as their sums had come. A feature is NaN when a single day it needs is absent:
+        part of a season is not a small season.
 
     Raises
     ------
@@ -179,8 +235,9 @@ def weather_features(weather: pd.DataFrame, year: int) -> pd.DataFrame:
     """
     require_columns(weather, ("county", "day", *_WEATHER), table="weather")
     day = pd.to_datetime(weather["day"])
-    grown = (day.dt.year == year) & day.dt.month.between(5, 9)
-    season = weather.loc[grown].assign(day=day[grown], month=day.dt.month[grown])
+    first, last = (pd.Timestamp(until.year, *one) for one in GROWN)
+    known = day.between(first, min(last, pd.Timestamp(until)))
+    season = weather.loc[known].assign(day=day[known])
     _check_weather(season)
     low, high = season["tmin"].to_numpy(float), season["tmax"].to_numpy(float)
     season = season.assign(
@@ -188,12 +245,7 @@ def weather_features(weather: pd.DataFrame, year: int) -> pd.DataFrame:
         edd30=extreme_degree_days(tmin=low, tmax=high),
     )
     columns = {
-        "gdd10": _total(season, "gdd10", first=5, last=9),
-        "edd30": _total(season, "edd30", first=5, last=9),
-        "precipitation_may_jun": _total(season, "precipitation", first=5, last=6),
-        "precipitation_jul_aug": _total(season, "precipitation", first=7, last=8),
-        "precipitation_sep": _total(season, "precipitation", first=9, last=9),
-        "radiation": _total(season, "radiation", first=5, last=9),
+        name: _sum(season, *_SUMS[name], until=until) for name in weather_names(until)
     }
     counties = pd.Index(sorted(weather["county"].unique()), name="county")
     return pd.DataFrame(columns, index=counties).reset_index()
@@ -211,11 +263,19 @@ def _check_weather(season: pd.DataFrame) -> None:
         )
 
 
-def _total(season: pd.DataFrame, name: str, *, first: int, last: int) -> pd.Series:
-    """Return the sum over whole months by county, NaN unless every day is known."""
-    days = sum({5: 31, 6: 30, 7: 31, 8: 31, 9: 30}[m] for m in range(first, last + 1))
-    chosen = season.loc[season["month"].between(first, last)]
-    return chosen.groupby("county")[name].sum(min_count=days)
+def _sum(
+    season: pd.DataFrame,
+    quantity: str,
+    first: tuple[int, int],
+    last: tuple[int, int],
+    *,
+    until: date,
+) -> pd.Series:
+    """Return the sum by county, NaN unless every day up to `until` is known."""
+    start, end = date(until.year, *first), min(date(until.year, *last), until)
+    days = (end - start).days + 1
+    within = season["day"].between(pd.Timestamp(start), pd.Timestamp(end))
+    return season.loc[within].groupby("county")[quantity].sum(min_count=days)
 
 
 def growing_degree_days(

@@ -13,15 +13,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from models.errors import SeasonInvalid, ShapeMismatch, ValueInvalid
-from models.features import (
-    CROPS,
-    PURITY,
-    SEASON_FEATURES,
-    extreme_degree_days,
-    growing_degree_days,
-)
-from models.tables import require_columns, require_unique
+from models.errors import SeasonInvalid
+from models.features import GROWN, check_grid, pixels_of_crop, table_of_crops
 from raster.season import SMOOTHING
 from raster.smooth import whittaker
 from raster.zonal import zone_mean
@@ -33,18 +26,13 @@ __all__ = [
     "lead_name",
     "same_day",
     "season_to_date",
-    "weather_names_to_date",
-    "weather_to_date",
 ]
 
-HARVEST: Final = (9, 30)
+HARVEST: Final = GROWN[1]
 """Month and day from which on lead times are counted back, for every crop."""
 
 SEASON_TO_DATE: Final = ("peak", "integral", "latest")
 """Names of the features of `season_to_date` that a model reads."""
-
-# A sum over fewer days says more of the calendar than of the year.
-FEWEST_DAYS = 10
 
 # Pixels behind a step of a county's curve count like so many observations of a pixel.
 FULL_WEIGHT = 4
@@ -56,18 +44,6 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august"),
     *("september", "october", "november", "december"),
 )
-
-_READ = ("tmin", "tmax", "precipitation", "radiation")
-
-# Feature -> daily quantity, and first and last month and day of its sum.
-_SUMS: Final = {
-    "gdd10": ("gdd10", (5, 1), HARVEST),
-    "edd30": ("edd30", (5, 1), HARVEST),
-    "precipitation_may_jun": ("precipitation", (5, 1), (6, 30)),
-    "precipitation_jul_aug": ("precipitation", (7, 1), (8, 31)),
-    "precipitation_sep": ("precipitation", (9, 1), HARVEST),
-    "radiation": ("radiation", (5, 1), HARVEST),
-}
 
 
 def same_day(day: date, year: int) -> date:
@@ -89,84 +65,6 @@ def lead_name(as_of: date, *, year: int) -> str:
     return _MONTHS[as_of.month - 1]
 
 
-def weather_names_to_date(until: date) -> tuple[str, ...]:
-    """Return the features that `weather_to_date` can give of a season up to a day."""
-    return tuple(
-        name
-        for name, (_, first, _) in _SUMS.items()
-        if (until - date(until.year, *first)).days + 1 >= FEWEST_DAYS
-    )
-
-
-def weather_to_date(weather: pd.DataFrame, *, until: date) -> pd.DataFrame:
-    """Return the growing season's weather of a year from May up to a day.
-
-    Parameters
-    ----------
-    weather : DataFrame
-        county, day, tmin, tmax (deg C), precipitation (mm), radiation (MJ m-2), a row
-        for each county and day, in any order; other years and later days are ignored.
-    until : date
-        Last day, of the year that is asked for.
-
-    Returns
-    -------
-    DataFrame
-        A row for each county of `weather`, sorted: county and `weather_names_to_date`,
-        which are the sums of `models.features.weather_features` as far as they had
-        come. NaN when a single day is absent.
-
-    Raises
-    ------
-    ColumnMissing, RowsDuplicated
-    ValueInvalid
-        A day's minimum is above its maximum.
-    """
-    require_columns(weather, ("county", "day", *_READ), table="weather")
-    day = pd.to_datetime(weather["day"])
-    known = (day >= pd.Timestamp(until.year, 5, 1)) & (day <= pd.Timestamp(until))
-    season = weather.loc[known].assign(day=day[known])
-    _check(season)
-    low, high = season["tmin"].to_numpy(float), season["tmax"].to_numpy(float)
-    season = season.assign(
-        gdd10=growing_degree_days(tmin=low, tmax=high),
-        edd30=extreme_degree_days(tmin=low, tmax=high),
-    )
-    columns = {
-        name: _sum(season, *_SUMS[name], until=until)
-        for name in weather_names_to_date(until)
-    }
-    counties = pd.Index(sorted(weather["county"].unique()), name="county")
-    return pd.DataFrame(columns, index=counties).reset_index()
-
-
-def _check(season: pd.DataFrame) -> None:
-    require_unique(season, ("county", "day"), table="weather")
-    wrong = season["tmin"] > season["tmax"]
-    if wrong.any():
-        row = season.loc[wrong].iloc[0]
-        raise ValueInvalid(
-            f"weather of county {row['county']} on {row['day']:%Y-%m-%d}: tmin "
-            f"{row['tmin']} is above tmax {row['tmax']}; correct the day or drop it"
-            " · 气象数据中最低气温高于最高气温，请改正或删去这一天"
-        )
-
-
-def _sum(
-    season: pd.DataFrame,
-    quantity: str,
-    first: tuple[int, int],
-    last: tuple[int, int],
-    *,
-    until: date,
-) -> pd.Series:
-    """Return the sum by county, NaN unless every day up to `until` is known."""
-    start, end = date(until.year, *first), min(date(until.year, *last), until)
-    days = (end - start).days + 1
-    within = season["day"].between(pd.Timestamp(start), pd.Timestamp(end))
-    return season.loc[within].groupby("county")[quantity].sum(min_count=days)
-
-
 def season_to_date(
     season: xr.Dataset,
     *,
@@ -178,7 +76,7 @@ def season_to_date(
 
     The start, peak and end of a season are known only when it is over. What is known
     before is a curve: in each step the mean smoothed NDVI, weighted by crop fraction,
-    over the pixels of which the crop holds at least `PURITY` per cent and whose own
+    over the pixels that speak for it (`models.features.pixels_of_crop`) and whose own
     curve has begun and not yet ended, for the last clouds end it early. Smoothed once
     more (`raster.smooth.whittaker`, by how many pixels are behind a step) it runs on to
     the last step, and gives the features.
@@ -207,26 +105,19 @@ def season_to_date(
     SeasonInvalid
         A variable is absent, or does not say which integer means nodata.
     ShapeMismatch
-        The arrays are not of one grid.
+        The arrays are not of one grid, or a zone has no county code.
     """
     _check_season(season)
+    count = len(county_codes)
     shape = season["ndvi_smooth"].shape[1:]
-    if zones.shape != shape or fractions.shape != (len(CROPS), *shape):
-        raise ShapeMismatch(
-            f"season {shape}, zones {zones.shape}, fractions {fractions.shape}: "
-            f"make all on one grid, fractions as ({len(CROPS)}, y, x) · 网格不一致"
-        )
+    check_grid(shape, zones=zones, fractions=fractions, count=count)
     # One pass over the scenes for all crops.
     whole = season[["ndvi_smooth", "clear_count", "time_bnds"]].compute()
-    tables = [
-        _crop(whole, zones=zones, percent=percent, count=len(county_codes)).assign(
-            county=list(county_codes), crop=crop
-        )
-        for crop, percent in zip(CROPS, fractions, strict=True)
-    ]
-    columns = ["county", "crop", *SEASON_FEATURES, "latest", "pixels", "clear_share"]
-    rows = pd.concat(tables).sort_values(["county", "crop"], ignore_index=True)
-    return rows[columns]
+    return table_of_crops(
+        lambda percent: _crop(whole, zones=zones, percent=percent, count=count),
+        fractions=fractions,
+        county_codes=county_codes,
+    )
 
 
 def _check_season(season: xr.Dataset) -> None:
@@ -246,8 +137,7 @@ def _crop(
     percent: NDArray[np.uint8],
     count: int,
 ) -> pd.DataFrame:
-    crop = np.flatnonzero((zones >= 0) & (percent >= PURITY) & (percent <= 100))
-    zone, weight = zones.ravel()[crop], percent.ravel()[crop].astype(np.float64)
+    crop, zone, weight = pixels_of_crop(zones, percent)
     raw = season["ndvi_smooth"]
     steps = len(raw)
     numbers = raw.to_numpy().reshape(steps, -1)[:, crop]

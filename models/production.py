@@ -1,9 +1,10 @@
 """Production: area times yield, and sums over counties, with the errors of both.
 
-Areas and yields of counties are estimates with errors that counties share: one
-drought lowers all of them below what was forecast. So the variance of a sum is not the
-sum of the variances; how much of the error is shared is measured on past years, and
-where it cannot be measured the errors are taken to be shared wholly.
+Yields of counties are estimates with errors that counties share: one drought lowers
+all of them below what was forecast. So the variance of a sum is not the sum of the
+variances; how much of the error is shared is measured on past years, and where it
+cannot be measured the errors are taken to be shared wholly. Areas carried over from old
+statistics drift together too; areas from samples err each by itself.
 """
 
 import math
@@ -24,6 +25,7 @@ __all__ = [
     "product",
     "shared_share",
     "total",
+    "total_product",
     "weighted_mean",
 ]
 
@@ -118,26 +120,75 @@ def interval_of(quantity: Quantity, *, interval: float) -> tuple[float, float]:
     return min(lower, value), max(upper, value)
 
 
-def total(parts: Sequence[Quantity], *, shared: float) -> Quantity:
+def total(parts: Sequence[Quantity], *, shared: float | Sequence[float]) -> Quantity:
     """Add estimates of counties whose errors have a share in common.
 
-    With errors ``e_i = s_i (sqrt(c) u + sqrt(1 - c) w_i)``, u of the year and w_i of
-    the county, the variance of the sum is ``(1 - c) sum s_i^2 + c (sum s_i)^2``.
+    With errors ``e_i = s_i (sqrt(c_i) u + sqrt(1 - c_i) w_i)``, u of the year and w_i
+    of the county, the variance of the sum is ``sum (1 - c_i) s_i^2 + (sum sqrt(c_i)
+    s_i)^2``; for one c, ``(1 - c) sum s_i^2 + c (sum s_i)^2``.
 
     Parameters
     ----------
     parts
     shared
-        c, 0..1: 0 adds variances as if counties were independent, 1 adds errors.
+        c, 0..1, of all or of each part: 0 adds variances as if counties were
+        independent, 1 adds errors.
 
     Raises
     ------
     QuantityInvalid
     """
-    _check_share(shared)
     errors = np.array([part.error for part in parts], dtype=np.float64)
-    variance = (1 - shared) * float(errors @ errors) + shared * float(errors.sum()) ** 2
-    return Quantity(math.fsum(part.value for part in parts), math.sqrt(variance))
+    common = errors * np.sqrt(_shares(shared, len(parts)))
+    variance = float(errors @ errors) + _across(common)
+    return Quantity(
+        math.fsum(part.value for part in parts), math.sqrt(max(variance, 0.0))
+    )
+
+
+def total_product(
+    areas: Sequence[Quantity],
+    yields: Sequence[Quantity],
+    *,
+    areas_shared: float | Sequence[float],
+    yields_shared: float,
+) -> Quantity:
+    """Add the productions of counties, areas (ha) times yields (t/ha).
+
+    Assumes that areas err independently of yields. Then the covariance of two
+    counties' products is that of Bohrnstedt & Goldberger 1969 (JASA 64:1439, with the
+    covariances of an area and a yield at 0)::
+
+        x_i x_j cov(y_i, y_j) + y_i y_j cov(x_i, x_j) + cov(x_i, x_j) cov(y_i, y_j)
+
+    and the covariances are those of `total`: an area from a sample of its own county
+    has none (share 0), which leaves the shared error of the yields alone.
+
+    Parameters
+    ----------
+    areas, yields
+        Of the same counties, in one order.
+    areas_shared, yields_shared
+        Shares of the squared error in common, 0..1, as in `total`.
+
+    Raises
+    ------
+    QuantityInvalid
+    """
+    x, y, sx, sy = (
+        np.array(numbers, dtype=np.float64)
+        for numbers in (
+            [one.value for one in areas],
+            [one.value for one in yields],
+            [one.error for one in areas],
+            [one.error for one in yields],
+        )
+    )
+    common_x = sx * np.sqrt(_shares(areas_shared, len(areas)))
+    common_y = sy * np.sqrt(_shares(yields_shared, len(yields)))
+    own = float(((x * sy) ** 2 + (y * sx) ** 2 + (sx * sy) ** 2).sum())
+    across = sum(map(_across, (x * common_y, y * common_x, common_x * common_y)))
+    return Quantity(math.fsum(x * y), math.sqrt(max(own + across, 0.0)))
 
 
 def weighted_mean(
@@ -245,9 +296,17 @@ def _change(values: NDArray[np.float64], years: int) -> float:
     return float(np.sqrt(np.mean(change**2)))
 
 
-def _check_share(shared: float) -> None:
-    if not 0.0 <= shared <= 1.0:
+def _across(common: NDArray[np.float64]) -> float:
+    """Sum the products of all pairs of two counties, each pair both ways round."""
+    return float(common.sum()) ** 2 - float(common @ common)
+
+
+def _shares(shared: float | Sequence[float], parts: int) -> NDArray[np.float64]:
+    shares = np.broadcast_to(np.asarray(shared, dtype=np.float64), (parts,))
+    wrong = ~((shares >= 0) & (shares <= 1))
+    if wrong.any():
         raise QuantityInvalid(
-            f"{shared} is no share of an error: give one from 0 to 1"
-            f" · 共同误差的比例 {shared} 应在 0 到 1 之间"
+            f"{shares[wrong][0]} is no share of an error: give one from 0 to 1"
+            f" · 共同误差的比例 {shares[wrong][0]} 应在 0 到 1 之间"
         )
+    return shares

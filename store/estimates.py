@@ -19,6 +19,7 @@ from store.errors import RowRefused
 __all__ = [
     "LEVELS",
     "UNITS",
+    "AreaSource",
     "Estimate",
     "Issue",
     "Level",
@@ -35,6 +36,7 @@ __all__ = [
 
 Status = Literal["forecast", "provisional", "final", "missing"]
 Level = Literal["county", "prefecture", "province"]
+AreaSource = Literal["survey", "statistics", "survey+statistics"]
 
 LEVELS: Final[tuple[Level, ...]] = ("county", "prefecture", "province")
 
@@ -43,7 +45,8 @@ UNITS: Final = {"yield": "t/ha", "area": "ha", "production": "t"}
 
 _COLUMNS: LiteralString = (
     "county, crop, year, measure, value, unit, lower, upper,"
-    ' "interval", status, reason, simulated, run_id, as_of, trend, mean5, source'
+    ' "interval", status, reason, simulated, run_id, as_of, trend, mean5, source,'
+    " se, area_source"
 )
 _ISSUED: LiteralString = (
     "estimate JOIN (SELECT DISTINCT ON (run_id) run_id, issue, issued_at"
@@ -74,6 +77,10 @@ class Estimate:
         Last day of the data it was made from; None of older rows and of "final".
     trend, mean5 : float or None
         What the county's trend and the mean of its last five years say, in ``unit``.
+    se : float or None
+        Standard error, in ``unit``; None where only quantiles are known.
+    area_source : str or None
+        What the hectares of an area or a production rest on; of totals perhaps both.
     issued_at : datetime
         The last issue of the run.
     """
@@ -95,6 +102,8 @@ class Estimate:
     trend: float | None = None
     mean5: float | None = None
     source: str | None = None
+    se: float | None = None
+    area_source: AreaSource | None = None
     issued_at: datetime
 
 
@@ -150,7 +159,7 @@ def add(conn: psycopg.Connection, estimates: Iterable[Estimate]) -> int:
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO estimate ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s,"
-            " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (county, crop, year, measure, run_id) DO NOTHING",
             [astuple(row)[:-1] for row in rows],
         )

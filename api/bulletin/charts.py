@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 
 from api.bulletin.content import Bulletin
-from api.bulletin.words import Language, word
+from api.bulletin.words import GRADE_COLOURS, Language, word
 from models.growth import GRADES, PlaceWeather
 from raster.grid import project_onto
 from raster.step import dekads
@@ -28,16 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "GRADE_COLOURS",
     "curve_chart",
     "draw",
     "font_files",
     "map_chart",
     "weather_chart",
 ]
-
-GRADE_COLOURS: Final = ("#b2182b", "#ef8a62", "#f7e9a0", "#91cf60", "#1a7837")
-"""Of the grades 1 to 5; told apart in grey print by their labels."""
 
 _NO_GRADE: Final = "#e1e5e3"
 _INK: Final = "#33413a"

@@ -77,7 +77,7 @@ def bulletin(
             grading=grading,
             collection=collection,
         )
-        folder = (out or settings.data / "bulletins").expanduser().resolve()
+        folder = (out or settings.bulletins).expanduser().resolve()
         written = _written(
             request,
             settings,
@@ -130,7 +130,7 @@ def _written(
             request,
             store,
             crop=crop,
-            folder=settings.data / "growth",
+            folder=settings.growth,
             progress=stages.counter("Growth blocks", "长势分块"),
         )
         with stages.stage("Bulletin", "简报"):

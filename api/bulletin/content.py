@@ -13,15 +13,11 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
 from api.bulletin.curves import curves
-from api.growth_product import (
-    CropShare,
-    GrowthProduct,
-    crop_share,
-    make_growth,
-    seasons_alike,
-)
+from api.bulletin.words import BASIS_ZH
+from api.growth_product import GrowthProduct, make_growth, seasons_alike
 from api.growth_request import DATES, GrowthRequest, season_start
-from api.growth_tables import counties_in, zone_table
+from api.growth_share import CropShare, crop_share
+from api.growth_tables import counties_in, table_path, write_table, zone_table
 from models.growth import (
     CropCalendar,
     Signal,
@@ -103,6 +99,8 @@ def gather(
 ) -> Bulletin:
     """Gather a bulletin; the growth product is made in `folder`, or taken from there.
 
+    Its table of the county is written beside it, as `heitu growth` does.
+
     Parameters
     ----------
     request
@@ -122,12 +120,12 @@ def gather(
         As of `raster.product.write_season`.
     """
     product = make_growth(request, folder, progress=progress)
-    share = crop_share(request.archive, crop, request.geobox)
+    share = crop_share(request.archive, crop, request.geobox, year=request.day.year)
     pixels = None if share is None else share.share
     zone = coverage(request.geobox, [request.place.geometry])
-    row = zone_table(product, counties_in(request.place), share=share).to_dict(
-        "records"
-    )
+    table = zone_table(product, counties_in(request.place), share=share, crop=crop)
+    write_table(table, table_path(product, f"counties-{crop}"))
+    row = table.to_dict("records")
     days, sources, made_up = _weather(store, request)
     until = None if days is None else days.until(request.dekad.end)
     estimate = _estimate(store, request, crop)
@@ -158,7 +156,7 @@ def gather(
         simulated=request.recipe.simulated
         or made_up
         or (estimate is not None and estimate.simulated)
-        or (share is not None and bool(share.item.properties.get("heitu:simulated"))),
+        or (share is not None and share.simulated),
     )
 
 
@@ -347,7 +345,7 @@ def _limit_caveats(
         Reason(
             f"the limits of the grades ({basis}: {cuts}) and of the signals were "
             "chosen, they are of no standard",
-            f"长势分级界限（{_BASIS_ZH[basis]}：{cuts}）和各信号界限为自定，非标准限值",
+            f"长势分级界限（{BASIS_ZH[basis]}：{cuts}）和各信号界限为自定，非标准限值",
         )
     ]
     if calendar is None:
@@ -365,14 +363,6 @@ def _limit_caveats(
             )
         )
     return found
-
-
-_BASIS_ZH = {
-    "difference": "差值",
-    "vci": "VCI",
-    "anomaly": "标准化距平",
-    "percentile": "百分位",
-}
 
 
 def years_of(bulletin: Bulletin) -> Sequence[int]:

@@ -10,9 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from api.bulletin.charts import GRADE_COLOURS
 from api.bulletin.content import Bulletin, years_of
-from api.bulletin.words import Language, crop_name, dekad_name, said, word
+from api.bulletin.words import (
+    GRADE_COLOURS,
+    Language,
+    crop_name,
+    dekad_name,
+    said,
+    word,
+)
 from api.lineage import code_version
 from ingest.county_names import COUNTY_NAMES, PREFECTURE_NAMES
 from models.growth import GRADES, LEVELS, Level, Signal, SignalStatus

@@ -1,15 +1,34 @@
-"""The words of a bulletin, in Chinese and in English."""
+"""The words of a bulletin, in Chinese and in English, and the colours of grades."""
 
 from typing import Final, Literal
 
 from models.reasons import Reason
 from raster.step import TimeStep
 
-__all__ = ["CROPS", "Language", "crop_name", "dekad_name", "said", "word"]
+__all__ = [
+    "BASIS_ZH",
+    "CROPS",
+    "GRADE_COLOURS",
+    "Language",
+    "crop_name",
+    "dekad_name",
+    "said",
+    "word",
+]
 
 Language = Literal["zh", "en"]
 
 CROPS: Final = {"maize": "玉米", "rice": "水稻", "soybean": "大豆", "all": "全部土地"}
+
+GRADE_COLOURS: Final = ("#b2182b", "#ef8a62", "#f7e9a0", "#91cf60", "#1a7837")
+"""Of the grades 1 to 5; told apart in grey print by their labels."""
+
+BASIS_ZH: Final = {
+    "difference": "差值",
+    "vci": "VCI",
+    "anomaly": "标准化距平",
+    "percentile": "百分位",
+}
 
 _TENTHS: Final = {1: ("上旬", "first"), 11: ("中旬", "second"), 21: ("下旬", "third")}
 

@@ -81,4 +81,11 @@ def point(product: UseProduct, lon: UseLon, lat: UseLat) -> schemas.PointValue:
     if stored is np.ma.masked:
         return schemas.PointValue(value=None, unit=product.unit, status="no-data")
     value = round(float(stored) * product.scale, 6)
-    return schemas.PointValue(value=value, unit=product.unit, status="ok")
+    known = next((one for one in product.classes if one.value == value), None)
+    return schemas.PointValue(
+        value=value,
+        unit=product.unit,
+        status="ok",
+        name_en=None if known is None else known.name_en,
+        name_zh=None if known is None else known.name_zh,
+    )

@@ -1,6 +1,7 @@
 """Areas from samples, with standard errors: never from counting pixels alone."""
 
 from models.area.accuracy import Assessment, assess, sample_of_matrix
+from models.area.benchmark import benchmarked
 from models.area.counties import county_areas, small_county_areas
 from models.area.errors import (
     AreaError,
@@ -26,6 +27,7 @@ __all__ = [
     "Stratum",
     "allocate",
     "assess",
+    "benchmarked",
     "county_areas",
     "crop_area",
     "fay_herriot",

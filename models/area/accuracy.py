@@ -19,6 +19,10 @@ __all__ = ["Assessment", "assess", "sample_of_matrix"]
 
 Float = NDArray[np.float64]
 
+# What no sample is, where an accuracy has nothing to stand on.
+_USERS = ("mapped as it", "该图类")
+_PRODUCERS = ("of this class", "该类别")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
@@ -106,12 +110,14 @@ def assess(
     """
     land = _checked_strata(strata)
     kept, notes = _usable(sample, land)
+    # A class on the ground that the map does not have is an error of the map, and has
+    # an area all the same.
     classes = tuple(sorted({*kept["mapped"], *kept["reference"]}))
     drawn = _drawn(kept, land)
     mapped = _indicator(kept["mapped"], classes)
     true = _indicator(kept["reference"], classes)
-    gap = _gap(drawn, land.index)
-    make = _Maker(drawn, gap, interval)
+    right = mapped * true
+    make = _Maker(drawn, _gap(drawn, land.index), interval)
     shares = make.wholes(true)
     matrix = np.einsum("sm,sr->mr", mapped, true).astype(np.int64)
     total = float(land["area_ha"].sum())
@@ -119,25 +125,14 @@ def assess(
         classes=classes,
         counts=matrix,
         proportions=_proportions(drawn, mapped, true),
-        overall=make.wholes((mapped * true).sum(axis=1, keepdims=True))[0],
-        users=dict(
-            zip(
-                classes,
-                make.parts(mapped * true, mapped, ("mapped as it", "该图类")),
-                strict=True,
-            )
-        ),
-        producers=dict(
-            zip(
-                classes,
-                make.parts(mapped * true, true, ("of this class", "该类别")),
-                strict=True,
-            )
-        ),
+        overall=make.wholes(right.sum(axis=1, keepdims=True))[0],
+        users=dict(zip(classes, make.parts(right, mapped, _USERS), strict=True)),
+        producers=dict(zip(classes, make.parts(right, true, _PRODUCERS), strict=True)),
         areas=tuple(
             _area(name, share, total, interval=interval)
             for name, share in zip(classes, shares, strict=True)
         ),
+        # Beside the estimate, so that all see what counting pixels would have said.
         mapped_ha=dict(mapped_ha or _mapped(land, classes)),
         samples=len(kept),
         notes=notes,
@@ -238,6 +233,7 @@ def _gap(drawn: Drawn, names: "pd.Index[str]") -> tuple[Status, Reason] | None:
 
 def _proportions(drawn: Drawn, mapped: Float, true: Float) -> Float:
     each = drawn.sizes / np.maximum(drawn.counts, 1)
+    # A sample stands for the land of its stratum, shared among those drawn from it.
     weights = (drawn.member.T @ each) / drawn.sizes.sum()
     return np.asarray(np.einsum("s,sm,sr->mr", weights, mapped, true))
 
@@ -285,6 +281,7 @@ class _Maker:
         found = ratios(self.drawn, y, x)
         return [
             self._share(found, i, y[x[:, i] > 0, i], int(x[:, i].sum()))
+            # No sample of the class is no accuracy of 0.
             if x[:, i].any()
             else _missing(reasons.not_asked(*nothing))
             for i in range(y.shape[1])
@@ -317,6 +314,8 @@ class _Maker:
         """Share of 0 or 1: no sample says otherwise, which is not proof."""
         weights = self.drawn.sizes / self.drawn.sizes.sum()
         counts = self.drawn.counts
+        # A part of the land, such as a class, is cut across the strata: how much of it
+        # lies in each is not known, so it is bounded as one.
         if samples < counts.sum():
             weights, counts = np.ones(1), np.array([float(samples)])
         beyond = unseen_bound(weights, counts, interval=self.interval)

@@ -1,5 +1,6 @@
 """County areas from the segments of a frame: direct, and with strength borrowed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +35,8 @@ class _County:
     mean: float
     variance: float
     """Of the mean; NaN where one segment or none was surveyed."""
+    mapped: float
+    """Mean of the map over the same segments, weighted alike; NaN without a map."""
 
 
 def county_areas(
@@ -109,38 +112,25 @@ def small_county_areas(
     ------
     As `models.area.segments.crop_area`.
     """
-    column = f"{crop}_map_ha"
-    require_columns(counties, ("county", "segments", column), table="counties")
-    require_columns(sample, (column,), table="segments")
+    mapped = _map_means(sample, counties, column=f"{crop}_map_ha")
     found = _direct(sample, frame, counties, crop=crop)
-    mapped = counties[column].to_numpy(np.float64) / _sizes(counties)
-    if not np.isfinite(mapped).all():
-        raise FrameInvalid(
-            f"a county has no {column}: the map has to cover all of the frame"
-            f" · 某县缺少 {column}，地图应覆盖全部抽样框"
-        )
     line = _Line.through(sample, crop)
-    sampled = np.array([one.sampled for one in found])
-    known = int((sampled > 0).sum())
     if line is None:
         return [
             _with(_direct_estimate(one, crop=crop, interval=interval), reasons.NO_LINE)
             for one in found
         ]
-    means = sample.groupby(sample["county"].astype(str))[column].mean()
-    of_sample = np.array([means.get(one.code, np.nan) for one in found])
-    direct = np.array([one.mean for one in found])
-    direct = direct + line.slope * (mapped - of_sample)
-    # A county surveyed whole has no sampling error, which no model can take.
-    left = np.maximum(1 - sampled / _sizes(counties), 1e-6)
-    variances = line.variance * left / np.maximum(sampled, 1)
-    if known < COUNTIES_LEAST or not np.ptp(mapped[sampled > 0]) > 0:
+    direct, variances = line.moved(found, mapped)
+    visited = np.array([one.sampled > 0 for one in found])
+    known = int(visited.sum())
+    # Counties that are all alike on the map draw no line either.
+    if known < COUNTIES_LEAST or not np.ptp(mapped[visited]) > 0:
         return [
-            _assisted(one, mean, float(variance), line, crop=crop, interval=interval)
+            _assisted(one, mean, variance, line, crop=crop, interval=interval)
             if one.sampled
             else _with(_empty(one, crop, interval), _few(known))
             for one, mean, variance in zip(
-                found, direct.tolist(), variances, strict=True
+                found, direct.tolist(), variances.tolist(), strict=True
             )
         ]
     covariates = np.column_stack([np.ones(len(found)), mapped])
@@ -149,6 +139,19 @@ def small_county_areas(
         _predicted(one, fit, place, crop=crop, interval=interval)
         for place, one in enumerate(found)
     ]
+
+
+def _map_means(sample: pd.DataFrame, counties: pd.DataFrame, *, column: str) -> Float:
+    """Mean of the map a segment, ha, over all segments of each county."""
+    require_columns(counties, ("county", "segments", column), table="counties")
+    require_columns(sample, (column,), table="segments")
+    mapped: Float = counties[column].to_numpy(np.float64) / _sizes(counties)
+    if not np.isfinite(mapped).all():
+        raise FrameInvalid(
+            f"a county has no {column}: the map has to cover all of the frame"
+            f" · 某县缺少 {column}，地图应覆盖全部抽样框"
+        )
+    return mapped
 
 
 def _direct(
@@ -163,46 +166,64 @@ def _direct(
     stratum = kept["stratum"].to_numpy(str)
     count = {one.name: len(one.surveyed) for one in strata}
     size = {one.name: one.population for one in strata}
-    weights = np.array([size[name] / count[name] for name in stratum])
-    left = {name: 1 - count[name] / size[name] for name in count}
-    y = kept[f"{crop}_ha"].to_numpy(np.float64)
+    mapped = kept.get(f"{crop}_map_ha", pd.Series(np.nan, index=kept.index))
+    drawn = _Segments(
+        y=kept[f"{crop}_ha"].to_numpy(np.float64),
+        mapped=np.asarray(mapped, dtype=np.float64),
+        weights=np.array([size[name] / count[name] for name in stratum]),
+        stratum=stratum,
+        left={name: 1 - count[name] / size[name] for name in count},
+    )
     of = kept["county"].astype(str).to_numpy()
     return [
-        _county(str(code), int(n), y, weights, stratum, of == str(code), left)
+        drawn.county(str(code), int(n), of == str(code))
         for code, n in zip(counties["county"], sizes, strict=True)
     ]
 
 
-def _county(
-    code: str,
-    segments: int,
-    y: Float,
-    weights: Float,
-    stratum: NDArray[np.str_],
-    mine: NDArray[np.bool_],
-    left: dict[str, float],
-) -> _County:
-    sampled = int(mine.sum())
-    if sampled > segments:
-        raise FrameInvalid(
-            f"county {code} has {segments} segments in the frame and {sampled} in the "
-            f"sample: correct one · 县 {code} 的样方数超过抽样框，请更正"
-        )
-    if not sampled:
-        return _County(code, segments, 0, np.nan, np.nan)
-    total = float(weights[mine].sum())
-    mean = float(weights[mine] @ y[mine]) / total
-    if sampled == 1:
-        return _County(code, segments, 1, mean, np.nan)
-    residual = np.where(mine, weights * (y - mean), 0) / total
-    variance = 0.0
-    for name in np.unique(stratum[mine]):
-        own = residual[stratum == name]
-        # One segment in a stratum: its square stands in for what cannot be known.
-        about = own - own.mean() if len(own) > 1 else own
-        spare = len(own) / max(len(own) - 1, 1)
-        variance += left[str(name)] * spare * float(about @ about)
-    return _County(code, segments, sampled, mean, variance * sampled / (sampled - 1))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segments:
+    """All surveyed segments with a figure: ha on the ground and map, design weights.
+
+    ``left`` is the part of each stratum that was not sampled.
+    """
+
+    y: Float
+    mapped: Float
+    weights: Float
+    stratum: NDArray[np.str_]
+    left: dict[str, float]
+
+    def county(self, code: str, segments: int, mine: NDArray[np.bool_]) -> _County:
+        """Weighted means over the segments that are `mine`, and their variance."""
+        sampled = int(mine.sum())
+        if sampled > segments:
+            raise FrameInvalid(
+                f"county {code} has {segments} segments in the frame and {sampled} in"
+                f" the sample: correct one · 县 {code} 的样方数超过抽样框，请更正"
+            )
+        if not sampled:
+            return _County(code, segments, 0, np.nan, np.nan, np.nan)
+        weights = self.weights[mine] / self.weights[mine].sum()
+        mean = float(weights @ self.y[mine])
+        mapped = float(weights @ self.mapped[mine])
+        variance = self._variance(mean, mine) if sampled > 1 else np.nan
+        return _County(code, segments, sampled, mean, variance, mapped)
+
+    def _variance(self, mean: float, mine: NDArray[np.bool_]) -> float:
+        """Linearised variance of a county's mean: its size is an estimate as well."""
+        sampled, whole = int(mine.sum()), self.weights[mine].sum()
+        # Segments of other counties count as 0: the sample of a county is of random
+        # size, which is part of the error.
+        residual = np.where(mine, self.weights * (self.y - mean), 0) / whole
+        variance = 0.0
+        for name in np.unique(self.stratum[mine]):
+            own = residual[self.stratum == name]
+            # One segment in a stratum: its square stands in for what cannot be known.
+            about = own - own.mean() if len(own) > 1 else own
+            spare = len(own) / max(len(own) - 1, 1)
+            variance += self.left[str(name)] * spare * float(about @ about)
+        return variance * sampled / (sampled - 1)
 
 
 def _sizes(counties: pd.DataFrame) -> Float:
@@ -228,14 +249,33 @@ class _Line:
         """Fit the segments about the means of their counties; None where too few."""
         kept = sample.loc[sample[f"{crop}_ha"].notna() & sample["county"].notna()]
         columns = kept[[f"{crop}_map_ha", f"{crop}_ha"]].astype(np.float64)
+        # Within counties: between them the map may err by region, which a slope through
+        # all would take for its own.
         about = columns - columns.groupby(kept["county"].astype(str)).transform("mean")
         x, y = about.to_numpy().T
+        # A mean for each county and a slope are spent before the residuals are counted.
         spare = len(kept) - kept["county"].nunique() - 1
         if spare < 1 or not x @ x > 0:
             return None
         slope = float(x @ y / (x @ x))
         variance = float(((y - slope * x) ** 2).sum()) / spare
+        # A perfect fit would claim counties without any error.
         return cls(slope, variance, spare) if variance > 0 else None
+
+    def moved(self, found: Sequence[_County], mapped: Float) -> tuple[Float, Float]:
+        """Means moved to the map of the whole county, and their sampling variances.
+
+        The map's mean over the sample has the weights of the mean that is moved:
+        strata that are sampled more densely would else shift every county.
+        """
+        sampled = np.array([one.sampled for one in found])
+        sizes = np.array([one.segments for one in found])
+        of_sample = np.array([one.mapped for one in found])
+        means = np.array([one.mean for one in found])
+        # A county surveyed whole has no sampling error, which no model can take.
+        left = np.maximum(1 - sampled / sizes, 1e-6)
+        variances = self.variance * left / np.maximum(sampled, 1)
+        return means + self.slope * (mapped - of_sample), variances
 
 
 def _direct_estimate(county: _County, *, crop: str, interval: float) -> AreaEstimate:
@@ -260,6 +300,7 @@ def _direct_estimate(county: _County, *, crop: str, interval: float) -> AreaEsti
         return base
     se = float(np.sqrt(county.variance)) * county.segments
     lower, upper = symmetric_bounds(value, se, county.sampled - 1, interval=interval)
+    # Stated with its error, which is itself an error of a few segments.
     few = county.sampled < SEGMENTS_LEAST
     return replace(
         base,
@@ -308,19 +349,8 @@ def _few(known: int) -> Reason:
 
 
 def _empty(county: _County, crop: str, interval: float) -> AreaEstimate:
-    return AreaEstimate(
-        name=crop,
-        domain=county.code,
-        value=None,
-        se=None,
-        lower=None,
-        upper=None,
-        interval=interval,
-        df=None,
-        samples=0,
-        method="none",
-        status=Status.MISSING,
-        reason=reasons.NO_SEGMENT,
+    return AreaEstimate.missing(
+        crop, domain=county.code, interval=interval, reason=reasons.NO_SEGMENT
     )
 
 
@@ -333,6 +363,7 @@ def _predicted(
 ) -> AreaEstimate:
     value = float(fit.values[place]) * county.segments
     se = float(np.sqrt(fit.mse[place])) * county.segments
+    # t and not the normal law: the variance between counties rests on so few of them.
     df = fit.areas - len(fit.beta)
     quantile = float(stats.t.ppf((1 + interval) / 2, df)) * se
     why = [

@@ -84,6 +84,7 @@ class Drawing:
         """
         random = np.random.default_rng(seed)
         ranks = {}
+        # Sorted, since the draws follow each other: the same seed, the same sample.
         for code, number in sorted(wanted.items()):
             there = counts.get(code, 0)
             if number > there:
@@ -105,6 +106,7 @@ class Drawing:
         found: dict[int, tuple[NDArray[np.integer], ...]] = {}
         for code, ranks in self.ranks.items():
             rows, columns = np.nonzero(block == code)
+            # A rank counts pixels of the class over all the map, a block its own.
             start = self._passed[code]
             self._passed[code] = start + len(rows)
             (order,) = np.nonzero((ranks >= start) & (ranks < start + len(rows)))
@@ -155,6 +157,7 @@ def spaced(
         free = np.asarray(near >= least_m)
     tree = cKDTree(places)
     chosen: list[int] = []
+    # Greedy, in random order: who comes first keeps its place, and its neighbours go.
     for place in sequence:
         if free[place] and len(chosen) < wanted:
             chosen.append(place)
@@ -186,6 +189,7 @@ def cell_counts(
     int64 (rows / side, columns / side, codes).
     """
     rows, columns = (length // side for length in classes.shape)
+    # A view: no pixel is copied.
     cells = classes.reshape(rows, side, columns, side)
     return np.stack(
         [(cells == code).sum(axis=(1, 3), dtype=np.int64) for code in codes], axis=-1
@@ -218,6 +222,7 @@ def draw_segments(
     """
     random = np.random.default_rng(seed)
     drawn = []
+    # Sorted, as for points: the order of a dictionary must not change the sample.
     for stratum, number in sorted(allocation.items()):
         (own,) = np.nonzero(strata == stratum)
         if number > len(own):

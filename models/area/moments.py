@@ -85,6 +85,7 @@ def ratios(drawn: Drawn, y: Float, x: Float, *, whole: bool = False) -> Ratios:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(below > 0, above / below, np.nan)
     residual = y - np.where(np.isfinite(value), value, 0) * x
+    # Strata differ by design; only what differs within one is error.
     residual = residual - drawn.member.T @ drawn.means(residual)
     # A stratum with one sample has no variance; callers say so instead of using it.
     counts = np.maximum(drawn.counts, 2)[:, None]
@@ -94,9 +95,11 @@ def ratios(drawn: Drawn, y: Float, x: Float, *, whole: bool = False) -> Ratios:
     kurtosis = _kurtosis(drawn.means(residual**4), second)
     widened = variances
     if whole:
+        # As if one more sample had been drawn, of the class with its overall share.
         seen = (drawn.means(y) * counts + value) / (counts + 1)
         still, second = second <= 0, seen * (1 - seen)
         widened = np.where(still, scale * second / (counts - 1), variances)
+        # The fourth central moment of a 0-1 variable, p q (1 - 3 p q).
         fourth = second * (1 - 3 * second)
         kurtosis = np.where(still, _kurtosis(fourth, second), kurtosis)
     df = satterthwaite(widened, degrees_of_freedom(kurtosis, counts))

@@ -71,6 +71,7 @@ def bounds_of_share(
     It stays within 0 and 1 and leans to the side on which the share can err further
     (as ``svyciprop(method = "logit")`` of the R package survey).
     """
+    # The standard error on the logit scale by the delta method: se / (p (1 - p)).
     quantile = float(stats.t.ppf((1 + interval) / 2, df))
     centre = math.log(value / (1 - value))
     reach = quantile * se / (value * (1 - value))
@@ -113,4 +114,5 @@ def unseen_bound(weights: Float, counts: Float, *, interval: float) -> float:
 
 
 def _expit(x: float) -> float:
+    # exp(710) is more than a double holds.
     return 1 / (1 + math.exp(-x)) if x > -700 else 0.0

@@ -13,10 +13,12 @@ __all__ = [
     "NO_VARIATION",
     "SINGLE",
     "below_zero",
+    "benchmarked",
     "few_counties",
     "few_segments",
     "left_out",
     "no_samples",
+    "not_adding_up",
     "not_asked",
     "one_sample",
     "outside",
@@ -131,6 +133,24 @@ def below_zero(value: float) -> Reason:
     return Reason(
         f"the regression gives {value:.0f} ha; an area is 0 or more",
         f"回归结果为 {value:.0f} 公顷，面积按不小于 0 处理",
+    )
+
+
+def benchmarked(factor: float) -> Reason:
+    """Return that counties were made to add up to the frame."""
+    return Reason(
+        f"times {factor:.3f}, so that the counties add up to the frame",
+        f"乘以 {factor:.3f}，使各县之和等于抽样框总量",
+    )
+
+
+def not_adding_up(counties: float, frame: float) -> Reason:
+    """Return that the counties are too far from the frame to be made to add up."""
+    return Reason(
+        f"the counties add up to {counties:,.0f} ha, the frame is {frame:,.0f} ha: "
+        "more apart than their errors explain, check the map and the segments",
+        f"各县之和 {counties:,.0f} 公顷，抽样框 {frame:,.0f} 公顷，"
+        "差异超出误差范围，请核查地图与样方",
     )
 
 

@@ -60,9 +60,36 @@ class AreaEstimate:
     reason: Reason | None = None
     efficiency: float | None = None
 
+    @classmethod
+    def missing(
+        cls,
+        name: str,
+        *,
+        domain: str = "",
+        samples: int = 0,
+        interval: float,
+        reason: Reason | None,
+    ) -> "AreaEstimate":
+        """Return that there is no number, and why."""
+        return cls(
+            name=name,
+            domain=domain,
+            value=None,
+            se=None,
+            lower=None,
+            upper=None,
+            interval=interval,
+            df=None,
+            samples=samples,
+            method="none",
+            status=Status.MISSING,
+            reason=reason,
+        )
+
     @property
     def cv(self) -> float | None:
         """Coefficient of variation, se / value; None without either, or at 0."""
+        # At 0 it would be infinite, which no table shows and no JSON holds.
         if self.se is None or not self.value:
             return None
         return self.se / self.value

@@ -86,6 +86,7 @@ def segments_needed(
         )
     needed = float(populations @ deviations) ** 2
     needed /= (cv * total) ** 2 + float(populations @ deviations**2)
+    # Rounding first: 225.00000000000003 points are 225.
     return min(math.ceil(round(needed, 9)), int(populations.sum()))
 
 
@@ -129,6 +130,7 @@ def allocate(
     least = (
         minimum if minimum is not None else (RARE_LEAST if method == "olofsson" else 2)
     )
+    # A stratum without land takes no sample, not even the minimum.
     there = weights > 0
     most = np.where(there, total if populations is None else populations, 0)
     floor = np.minimum(np.where(there, least, 0), most)
@@ -177,6 +179,7 @@ def _shared(
         else:
             break
     whole = np.floor(given).astype(np.int64)
+    # Largest remainders first, ties by place: the same allocation on every machine.
     order = np.argsort(whole - given, kind="stable")
     for place in order:
         if whole.sum() < total and whole[place] < most[place]:

@@ -1,7 +1,7 @@
 """Crop areas from the surveyed segments of a stratified area frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -221,33 +221,44 @@ def total_area(
     if empty := [one.name for one in strata if not len(one.surveyed)]:
         return _nothing(strata, name, interval, both(note, reasons.no_samples(empty)))
     totals = [_total(one, method) for one in strata]
-    value = sum(one.value for one in totals)
-    why = [note, _why(totals, strata, method)]
-    if value < 0:
-        why.append(reasons.below_zero(value))
-    single = [one.name for one in strata if _unknowable(one)]
+    why = both(note, _why(totals, strata, method))
+    limited = note is not None
+    if (value := sum(one.value for one in totals)) < 0:
+        # Cut to 0 in the result; the reason keeps what the regression said.
+        why, limited = both(why, reasons.below_zero(value)), True
+    if single := [one.name for one in strata if _unknowable(one)]:
+        # One stratum without a variance leaves the whole sum without one.
+        why, limited = both(why, reasons.one_sample(single)), True
+    made = _added(totals, name=name, interval=interval, land_ha=land_ha)
     if single:
-        why.append(reasons.one_sample(single))
+        made = replace(made, se=None, lower=None, upper=None, df=None, efficiency=None)
+    status = Status.LIMITED if limited else Status.ESTIMATED
+    return replace(made, status=status, reason=why)
+
+
+def _added(
+    totals: "Sequence[_Total]", *, name: str, interval: float, land_ha: float
+) -> AreaEstimate:
+    """Add up strata, all of which have a variance."""
+    value = sum(one.value for one in totals)
     variance = np.array([one.variance for one in totals])
     df = float(satterthwaite(variance, np.array([one.df for one in totals])))
     se = float(np.sqrt(variance.sum()))
     lower, upper = symmetric_bounds(value, se, df, interval=interval, most=land_ha)
-    sure = not single
-    limited = bool(single) or value < 0 or note is not None
+    # What the same segments would have told without a map: the map's worth.
     direct = sum(one.direct_variance for one in totals)
     return AreaEstimate(
         name=name,
         value=min(max(value, 0.0), land_ha),
-        se=se if sure else None,
-        lower=lower if sure else None,
-        upper=upper if sure else None,
+        se=se,
+        lower=lower,
+        upper=upper,
         interval=interval,
-        df=df if sure and np.isfinite(df) else None,
+        df=df if np.isfinite(df) else None,
         samples=sum(one.segments for one in totals),
         method="+".join(dict.fromkeys(one.method for one in totals)),
-        status=Status.LIMITED if limited else Status.ESTIMATED,
-        reason=both(*why),
-        efficiency=direct / se**2 if sure and se > 0 else None,
+        status=Status.ESTIMATED,
+        efficiency=direct / se**2 if se > 0 else None,
     )
 
 
@@ -300,6 +311,7 @@ def _total(one: Stratum, method: Method) -> _Total:
 
 def _direct(one: Stratum) -> _Total:
     count, size = len(one.surveyed), one.population
+    # A stratum surveyed whole, by its one segment, has no sampling error.
     variance = float(one.surveyed.var(ddof=1)) if count > 1 else 0.0
     variance *= size**2 * (1 - count / size) / count
     value = size * float(one.surveyed.mean())
@@ -347,6 +359,7 @@ def _regression(one: Stratum, direct: _Total) -> _Total:
     dx, dy, count = x - x.mean(), y - y.mean(), len(y)
     squares, products = float(dx @ dx), float(dx @ dy)
     # Sums about the mean of all but one segment, for each of them.
+    # Refitting n times costs n regressions; these updates of the sums are exact.
     rest = squares - dx**2 * count / (count - 1)
     if not rest.min() > _SAME * squares:
         return _flat(direct)
@@ -376,6 +389,7 @@ def _jackknifed(
     """Total of a stratum from its mean by all segments, and by all but each of them."""
     count, size = len(without), one.population
     left = 1 - count / size
+    # A sample that is nearly the whole stratum has nearly no bias to take off.
     mean = whole + left * (count - 1) * (whole - float(without.mean()))
     about = without - without.mean()
     variance = left * (count - 1) / count * float(about @ about)
@@ -404,6 +418,7 @@ def _why(
     ]
     fewest: dict[str, int] = {}
     for total, stratum in zip(totals, strata, strict=True):
+        # Who asked for direct expansion needs no reason for getting it.
         short = method in ("auto", "regression") and stratum.mapped is not None
         if short and not total.flat and total.method != "regression":
             fewest[total.method] = min(
@@ -423,16 +438,9 @@ def _why(
 def _nothing(
     strata: Sequence[Stratum], name: str, interval: float, reason: Reason | None
 ) -> AreaEstimate:
-    return AreaEstimate(
-        name=name,
-        value=None,
-        se=None,
-        lower=None,
-        upper=None,
-        interval=interval,
-        df=None,
+    return AreaEstimate.missing(
+        name,
         samples=sum(len(one.surveyed) for one in strata),
-        method="none",
-        status=Status.MISSING,
+        interval=interval,
         reason=reason,
     )

@@ -81,14 +81,17 @@ def fay_herriot(direct: Float, variances: Float, covariates: Float) -> FayHerrio
     line = covariates @ beta
     of_line = np.einsum("ac,cd,ad->a", covariates, spread, covariates)
     share = np.zeros(len(direct))
+    # How much of a direct estimate's distance from the line is believed.
     share[known] = between * weights
     values = line + share * np.where(known, np.nan_to_num(direct) - line, 0)
     error = np.full(len(direct), np.nan)
     information = float((weights**2).sum()) / 2
+    # g3, what estimating the variance between areas costs, by its information.
     third = noise**2 * weights**3 / information
     error[known] = (
         share[known] * noise + (1 - share[known]) ** 2 * of_line[known] + 2 * third
     )
+    # Nothing measured there: all that counties differ beyond the line is error.
     error[~known] = between + of_line[~known]
     return FayHerriot(
         values=values,
@@ -125,7 +128,10 @@ def _check(known: NDArray[np.bool_], variances: Float, covariates: Float) -> Non
 def _reml(y: Float, noise: Float, x: Float) -> float:
     """Variance between areas at the peak of the restricted likelihood, 0 or more."""
     residual = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    # Even with no sampling error at all the counties do not differ by more.
     most = 10 * float((residual @ residual) / (len(y) - x.shape[1])) + noise.max()
+    # The restricted likelihood can have more than one peak, and its score roots that
+    # are none: look first, then refine beside the highest.
     tried = np.concatenate([[0.0], np.geomspace(1e-6 * most, most, _TRIED)])
     best = int(np.argmax([_likelihood(v, y, noise, x) for v in tried]))
     low, high = tried[max(best - 1, 0)], tried[min(best + 1, _TRIED)]

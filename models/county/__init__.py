@@ -1,6 +1,7 @@
 """A county model for any table of regions and years, tested before it is believed."""
 
 from models.county.columns import Moment, moment, series_columns
+from models.county.doubts import doubts
 from models.county.evaluate import (
     Cut,
     Errors,
@@ -28,6 +29,7 @@ __all__ = [
     "Table",
     "TooFewYears",
     "default_leads",
+    "doubts",
     "evaluate",
     "forecast",
     "judge",

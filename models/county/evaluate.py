@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.county.doubts import former_names
 from models.county.forecast import MINIMUM_YEARS, Forecast, Protocol, forecast
 from models.county.season import known_moments
 from models.county.stack import Trust
@@ -268,7 +269,8 @@ def _rows(table: Table, found: Forecast) -> pd.DataFrame:
     """Return a row for each region that the table has in the year of a forecast."""
     place = int(np.flatnonzero(table.years == found.year)[0])
     features = bool(table.series) or table.scalars.shape[2] > 0
-    judged = judge(found, features=features)
+    former = former_names(table, year=found.year)
+    judged = judge(found, features=features, former=former)
     bounded = np.isfinite(found.lower) & np.isfinite(found.upper)
     columns: dict[str, Any] = {
         "region": table.regions,

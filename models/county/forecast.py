@@ -1,7 +1,7 @@
 """The estimate of one year: level and season, its interval, and its baselines."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,16 @@ from models.county.baselines import Level, level, mean5, trend
 from models.county.interval import half_width, spread
 from models.county.learners import Sample
 from models.county.likeness import coordinates
-from models.county.season import Season, season
-from models.county.stack import Stack, Trust, stack
-from models.county.table import Floats, Table
+from models.county.season import SPACINGS, Season, season
+from models.county.stack import Stack, Trust, sharpest, stack
+from models.county.table import Floats, Table, known_by
+from models.county.units import two_units
+from models.county.unknown import set_aside
 
 Protocol = Literal["walk-forward", "leave-year-out"]
 
 MINIMUM_YEARS = 5
 """Years of history below which a region gets no number."""
-FAR = 0.5
-"""Share of the range of training by which a season may leave it without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,9 @@ class Forecast:
     season_known : bool, whether the season of the region was there
     beyond : how far the season lies outside training (`models.county.season`)
     trust : what the season counted for (`models.county.stack`)
+    filled : share of the worst window of the season for which a normal stands in
+    mixed : bool, whether the history jumps as from one unit to another
+    without : features set aside, since too little of them is known
     """
 
     year: int
@@ -48,6 +51,9 @@ class Forecast:
     season_known: NDArray[np.bool_]
     beyond: Floats
     trust: Trust
+    filled: Floats | None = None
+    mixed: NDArray[np.bool_] | None = None
+    without: tuple[str, ...] = ()
 
 
 def forecast(
@@ -70,24 +76,56 @@ def forecast(
         all others
     interval : nominal coverage, in 0..1
     """
-    years = table.years
-    training = years < year if protocol == "walk-forward" else years != year
-    training &= np.isfinite(table.target).any(axis=1)
-    target = np.where(training[:, None], table.target, np.nan)
-    seasons = season(table, training=training, until=until)
-    place = int(np.flatnonzero(years == year)[0])
+    if protocol == "leave-year-out":
+        return _forecast(table, year, table.years != year, until, interval)
+    seen, regions = known_by(table, year)
+    found = _forecast(seen, year, seen.years < year, until, interval)
+    return _laid_out(found, regions)
+
+
+def _laid_out(found: Forecast, regions: NDArray[np.bool_]) -> Forecast:
+    """Return a forecast of some regions as one of all, with nothing for the others."""
+    if regions.all():
+        return found
+
+    def laid_out(values: NDArray[Any]) -> NDArray[Any]:
+        empty = np.nan if values.dtype == np.float64 else 0
+        every = np.full(regions.shape, empty, dtype=values.dtype)
+        every[regions] = values
+        return every
+
+    values = {one.name: getattr(found, one.name) for one in fields(found)}
+    every = {k: laid_out(v) for k, v in values.items() if isinstance(v, np.ndarray)}
+    return Forecast(**{**values, **every})
+
+
+def _forecast(
+    table: Table, year: int, training: NDArray[np.bool_], until: int, interval: float
+) -> Forecast:
+    years, place = table.years, int(np.flatnonzero(table.years == year)[0])
+    known = np.where(training[:, None], table.target, np.nan)
+    mixed = two_units(known)
+    target = np.where(mixed, np.nan, known)
+    training = training & np.isfinite(target).any(axis=1)
+    table, without = set_aside(table, target, place=place, until=until)
     first = level(target, years=years, training=training, year=year)
-    learnt = _learn(table, target, first, seasons, place=place)
+    views = [
+        season(table, training=training, until=until, spacing=spacing)
+        for spacing in SPACINGS
+    ]
+    samples = [_sample(table, target, first, view) for view in views]
+    chosen = sharpest(samples)
+    seasons = views[chosen]
+    learnt = stack(samples[chosen], seasons.factors[place])
     # Levels anew without what the seasons did: one drought is no lower level.
     weather = np.nan_to_num(learnt.left_out)
     final = level(target, years=years, training=training, year=year, weather=weather)
-    known = seasons.known[place]
-    added = np.where(known, learnt.added, 0.0)
-    value = final.expected + added
+    there = seasons.known[place]
+    value = final.expected + np.where(there, learnt.added, 0.0)
     errors, plain = _errors(target, years, training, learnt)
     half = _half(errors, interval=interval)
     alone = np.maximum(_half(plain, interval=interval), half)
-    half = np.where(known | (not learnt.trust), half, alone)
+    half = np.where(there | (not learnt.trust), half, alone)
     count = np.isfinite(target).sum(axis=0)
     value = np.where(count >= MINIMUM_YEARS, value, np.nan)
     floor = 0.0 if np.nanmin(target, initial=np.inf) >= 0 else -np.inf
@@ -100,24 +138,24 @@ def forecast(
         upper=value + half,
         trend=trend(target, years=years, training=training)[place],
         mean5=mean5(target, years=years, training=training, year=year),
-        years_known=count,
-        season_known=known,
+        years_known=np.isfinite(known).sum(axis=0),
+        season_known=there,
         beyond=seasons.beyond[place],
         trust=learnt.trust,
+        filled=seasons.filled[place],
+        mixed=mixed,
+        without=without,
     )
 
 
-def _learn(
-    table: Table, target: Floats, normal: Level, seasons: Season, *, place: int
-) -> Stack:
-    """Learn what seasons add to the level of their region."""
-    usable = seasons.known & (np.isfinite(target).sum(axis=0) >= MINIMUM_YEARS)
-    sample = Sample(
+def _sample(table: Table, target: Floats, normal: Level, seasons: Season) -> Sample:
+    """Return what seasons added to the level of their region, to learn from."""
+    usable = seasons.mostly & (np.isfinite(target).sum(axis=0) >= MINIMUM_YEARS)
+    return Sample(
         factors=seasons.factors,
         residuals=np.where(usable, normal.residuals, np.nan),
         likeness=coordinates(seasons.normals, table.traits),
     )
-    return stack(sample, seasons.factors[place])
 
 
 def _errors(

@@ -1,11 +1,13 @@
 """What to think of each estimate of a year: a status, and why, in two languages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from models.county.forecast import FAR, MINIMUM_YEARS, Forecast
+from models.county.forecast import MINIMUM_YEARS, Forecast
+from models.county.season import FAR
 from models.reasons import NO_INTERVAL, Reason, both
 
 Status = Literal["estimated", "extrapolated", "level", "missing"]
@@ -18,6 +20,10 @@ NO_FEATURES = Reason(
 NO_SEASON = Reason(
     "from the level alone: features of this season are missing",
     "仅据常年水平估计：当季特征缺失",
+)
+TWO_UNITS = Reason(
+    "the history jumps as from one unit to another: convert the target to one unit",
+    "历史产量成倍跳变，疑似混用单位：请先统一单位",
 )
 NO_SKILL = Reason(
     "falls back to the level: in past years the season did not tell yields",
@@ -34,28 +40,37 @@ class Judgement:
     reason: Reason | None = None
 
 
-def judge(found: Forecast, *, features: bool = True) -> tuple[Judgement, ...]:
+def judge(
+    found: Forecast, *, features: bool = True, former: Sequence[str] = ()
+) -> tuple[Judgement, ...]:
     """Judge the estimate of each region.
 
     Parameters
     ----------
     found : Forecast
     features : whether the table has anything that changes from season to season
+    former : for each region, the name that it may have had before; "" for none
 
     Returns
     -------
     tuple of Judgement, (region,)
     """
+    names = former or [""] * found.value.size
     return tuple(
-        _with_interval(_judge(found, region, features=features), found, region)
-        for region in range(found.value.size)
+        _with_more(_judge(found, region, features=features, former=name), found, region)
+        for region, name in enumerate(names)
     )
 
 
-def _judge(found: Forecast, region: int, *, features: bool) -> Judgement:
+def _judge(
+    found: Forecast, region: int, *, features: bool, former: str = ""
+) -> Judgement:
     known = int(found.years_known[region])
     if known < MINIMUM_YEARS:
-        return Judgement("missing", few_years(known))
+        renamed = maybe_renamed(former) if former else None
+        return Judgement("missing", both(few_years(known), renamed))
+    if found.mixed is not None and found.mixed[region]:
+        return Judgement("missing", TWO_UNITS)
     if not np.isfinite(found.value[region]):
         return Judgement("missing", NO_NUMBER)
     if not features:
@@ -69,11 +84,47 @@ def _judge(found: Forecast, region: int, *, features: bool) -> Judgement:
     return Judgement("estimated")
 
 
-def _with_interval(judged: Judgement, found: Forecast, region: int) -> Judgement:
-    bounds = found.lower[region], found.upper[region]
-    if judged.status == "missing" or np.isfinite(bounds).all():
+def _with_more(judged: Judgement, found: Forecast, region: int) -> Judgement:
+    """Add what an estimate lacks to the reason for its status."""
+    if judged.status == "missing":
         return judged
-    return Judgement(judged.status, both(judged.reason, NO_INTERVAL))
+    seasonal = judged.status != "level"
+    filled = 0.0 if found.filled is None else float(found.filled[region])
+    bounds = found.lower[region], found.upper[region]
+    reason = both(
+        judged.reason,
+        set_aside(found.without) if found.without else None,
+        partly_unknown(filled) if seasonal and filled > 0 else None,
+        None if np.isfinite(bounds).all() else NO_INTERVAL,
+    )
+    return Judgement(judged.status, reason)
+
+
+def set_aside(names: Sequence[str]) -> Reason:
+    """Return that features were not used since too little of them is known."""
+    shown = [*names[:5], "…"] if len(names) > 5 else names
+    return Reason(
+        f"without {', '.join(shown)}: known in less than half of the rows",
+        f"未使用{'、'.join(shown)}：一半以上的行缺测",
+    )
+
+
+def partly_unknown(share: float) -> Reason:
+    """Return that normals stand in for a part of the season."""
+    return Reason(
+        f"up to {share:.0%} of a part of the season is unknown: the region's normal"
+        " stands in",
+        f"当季某时段有{share:.0%}缺测，以本地常年值代替",
+    )
+
+
+def maybe_renamed(former: str) -> Reason:
+    """Return that a history may be filed under a former name."""
+    return Reason(
+        f"{former} ends where this begins: if it is the same region, give both one"
+        " name",
+        f"{former}恰在此前终止：若为同一地区改名，请统一名称",
+    )
 
 
 def few_years(known: int) -> Reason:
@@ -98,9 +149,13 @@ __all__ = [
     "NO_NUMBER",
     "NO_SEASON",
     "NO_SKILL",
+    "TWO_UNITS",
     "Judgement",
     "Status",
     "far",
     "few_years",
     "judge",
+    "maybe_renamed",
+    "partly_unknown",
+    "set_aside",
 ]

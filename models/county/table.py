@@ -1,18 +1,27 @@
 """A table of regions and years as arrays: target, series, scalars and fixed traits."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from models.county.columns import series_columns
+from models.county.measures import (
+    MOST_CATEGORIES,
+    Measures,
+    read_numbers,
+    read_words,
+    sort_out,
+)
 from models.errors import ModelError, ValueInvalid
+from models.reasons import Reason
 from models.tables import require_columns, require_unique
 
-# More categories than this are names, which repeat the region.
-_MOST_CATEGORIES = 30
+# A column of other numbers, a code say, would be taken for millions of years.
+_LONGEST = 1000
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +62,8 @@ class Table:
     traits : float64 (region, trait), what does not; categories as 0 and 1
     trait_names : names (trait,)
     ignored : columns that are neither number nor category, or say nothing
+    measures : what scalars and traits were sorted out of
+    notes : what was found odd in reading, to be told
     """
 
     years: NDArray[np.int64]
@@ -65,6 +76,8 @@ class Table:
     traits: Floats
     trait_names: tuple[str, ...]
     ignored: tuple[str, ...]
+    measures: Measures
+    notes: tuple[Reason, ...] = ()
 
 
 def read_table(frame: pd.DataFrame, *, region: str, year: str, target: str) -> Table:
@@ -72,7 +85,8 @@ def read_table(frame: pd.DataFrame, *, region: str, year: str, target: str) -> T
 
     Columns named after a time of the year (`models.county.columns`) are series;
     other numbers are scalars where they change within a region, else traits; text
-    with up to 30 values that never change within a region is a trait too.
+    with up to 30 values that never change within a region is a trait too. Text in a
+    column of numbers, and infinity, are unknown values, told in `notes`.
 
     Parameters
     ----------
@@ -84,28 +98,38 @@ def read_table(frame: pd.DataFrame, *, region: str, year: str, target: str) -> T
     ------
     ColumnMissing, RowsDuplicated
     ValueInvalid
-        A year is no whole number, a target is infinite or text, or a column of units
-        names more than one for the target.
+        A year is no whole number of 1 to 9999, a target is infinite or text, or a
+        column of units names more than one for the target.
     """
     require_columns(frame, (region, year, target), table="yield")
     rows = frame.dropna(subset=[region, year])
     _check_values(rows, year=year, target=target)
     # Sorted, or the last bit of a mean would tell the order of the rows.
-    rows = rows.sort_values([region, year], ignore_index=True)
+    rows = rows.sort_values([region, year], key=_sortable, ignore_index=True)
     _check_units(rows, target=target)
     keys = pd.DataFrame(
-        {"region": rows[region].astype(str), "year": rows[year].astype(np.int64)}
+        {
+            "region": rows[region].astype(str),
+            "year": pd.to_numeric(rows[year]).astype(np.int64),
+        }
     )
     require_unique(keys, ("region", "year"), table="yield")
     return _build(rows.drop(columns=[region, year, target]), keys, rows[target])
 
 
+def _sortable(column: pd.Series) -> pd.Series:
+    """Return text as text: a region 1 beside a region "A" cannot be compared."""
+    return column.astype(str) if column.dtype == object else column
+
+
 def _check_values(rows: pd.DataFrame, *, year: str, target: str) -> None:
     years = pd.to_numeric(rows[year], errors="coerce")
-    if rows.empty or years.isna().any() or (years % 1 != 0).any():
+    whole = years.between(1, 9999) & (years % 1 == 0)
+    if rows.empty or not whole.all() or np.ptp(years) >= _LONGEST:
+        found = "nothing" if rows.empty else repr(rows.loc[_first(~whole), year])
         raise ValueInvalid(
-            f"the column {year} must hold whole years, one a row: choose another with"
-            " --year · 年份列须为整数年份"
+            f"the column {year} must hold whole years, one a row, and holds {found}:"
+            " choose another with --year · 年份列须为整数年份"
         )
     values = pd.to_numeric(rows[target], errors="coerce")
     wrong = values.isna() & rows[target].notna() | np.isinf(values)
@@ -117,6 +141,11 @@ def _check_values(rows: pd.DataFrame, *, year: str, target: str) -> None:
         )
 
 
+def _first(wrong: "pd.Series[bool]") -> Any:  # noqa: ANN401
+    """Return the label of the first row that is wrong, of the first where none is."""
+    return wrong.idxmax()
+
+
 def _check_units(rows: pd.DataFrame, *, target: str) -> None:
     """Refuse a target in two units: no model can tell them from a good year."""
     known = rows.loc[rows[target].notna()]
@@ -124,7 +153,7 @@ def _check_units(rows: pd.DataFrame, *, target: str) -> None:
         if "unit" not in str(column).lower().split("_"):
             continue
         units = sorted(known[column].dropna().astype(str).unique())
-        if 1 < len(units) < _MOST_CATEGORIES:
+        if 1 < len(units) < MOST_CATEGORIES:
             raise ValueInvalid(
                 f"the column {column} names several units, {', '.join(units)}: convert"
                 f" {target} to one of them · 目标列混有多个单位，请先统一"
@@ -137,37 +166,38 @@ def _build(columns: pd.DataFrame, keys: pd.DataFrame, target: pd.Series) -> Tabl
     where = (keys["year"].to_numpy() - years[0], place)
     shape = (years.size, regions.size)
 
-    def grid(values: Floats) -> Floats:
-        cube = np.full(shape + values.shape[1:], np.nan)
+    def grid(values: NDArray[Any], empty: float = np.nan) -> NDArray[Any]:
+        cube = np.full(shape + values.shape[1:], empty, dtype=values.dtype)
         cube[where] = values
         return cube
 
-    present = np.zeros(shape, dtype=bool)
-    present[where] = True
-    numbers = _numbers(columns)
+    numbers, notes = read_numbers(columns)
     spread = series_columns(map(str, numbers.columns))
     rest = numbers.drop(columns=[c for days in spread.values() for c in days.values()])
-    moving = _moving(rest, keys["region"])
-    categories = _categories(columns.drop(columns=numbers.columns), keys["region"])
-    fixed = pd.concat([rest[[c for c in rest if c not in moving]], categories], axis=1)
-    fixed = fixed.loc[:, fixed.nunique() > 1]
-    kept = {*numbers.columns.drop(rest.columns), *moving, *fixed.columns}
+    words = read_words(columns.drop(columns=numbers.columns), grid)
+    measures = Measures(
+        names=tuple(map(str, rest.columns)),
+        values=grid(rest.to_numpy(np.float64)),
+        words=words,
+    )
+    kinds = sort_out(measures)
+    said = {*kinds.scalar_names, *kinds.trait_names}
+    used = {*numbers.columns[numbers.notna().any()].drop(rest.columns, errors="ignore")}
+    used |= {*said, *(name.split("=")[0] for name in said)}
     return Table(
         years=years,
         regions=tuple(regions.tolist()),
-        target=grid(target.to_numpy(np.float64)),
-        present=present,
+        target=grid(pd.to_numeric(target).to_numpy(np.float64)),
+        present=grid(np.ones(len(keys), dtype=bool), False),
         series=_series(numbers, spread, grid),
-        scalars=grid(rest[moving].to_numpy(np.float64)),
-        scalar_names=tuple(moving),
-        traits=_traits(fixed, keys["region"]),
-        trait_names=tuple(map(str, fixed.columns)),
-        ignored=tuple(str(c) for c in columns if not _used(str(c), kept)),
+        scalars=kinds.scalars,
+        scalar_names=kinds.scalar_names,
+        traits=kinds.traits,
+        trait_names=kinds.trait_names,
+        ignored=tuple(str(c) for c in columns if str(c) not in used),
+        measures=measures,
+        notes=notes,
     )
-
-
-def _used(column: str, kept: set[str]) -> bool:
-    return column in kept or any(name.startswith(f"{column}=") for name in kept)
 
 
 def _series(
@@ -175,46 +205,68 @@ def _series(
     spread: Mapping[str, dict[int, str]],
     grid: Callable[[Floats], Floats],
 ) -> tuple[Series, ...]:
-    return tuple(
+    found = (
         Series(
             name=name,
             days=np.array(list(days)),
             values=grid(numbers[list(days.values())].to_numpy(np.float64)),
         )
         for name, days in spread.items()
-        if numbers[list(days.values())].notna().any(axis=None)
+    )
+    return tuple(one for one in map(_begun, found) if one.days.size)
+
+
+def _begun(series: Series) -> Series:
+    """Leave out the moments that no row knows."""
+    some = np.isfinite(series.values).any(axis=(0, 1))
+    if some.all():
+        return series
+    return replace(
+        series,
+        days=series.days[some],
+        values=np.ascontiguousarray(series.values[..., some]),
     )
 
 
-def _numbers(columns: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of numbers in the order of their names, infinity as NaN."""
-    chosen = columns.select_dtypes(include=["number", "bool"]).astype(np.float64)
-    chosen = chosen.where(np.isfinite(chosen))
-    return chosen[sorted(chosen.columns, key=str)].dropna(axis=1, how="all")
+def known_by(table: Table, year: int) -> tuple[Table, NDArray[np.bool_]]:
+    """Return the table as it stood in a year, before any later row was written.
+
+    What a later row tells of a column (that it changes, that it is known at all) or
+    of a region (that it exists) is not known yet.
+
+    Returns
+    -------
+    Table
+        With the rows, and regions, up to `year`.
+    bool (region,)
+        Which regions of `table` these are.
+    """
+    rows = table.years <= year
+    regions = np.asarray(table.present[rows].any(axis=0))
+    if rows.all():
+        return table, regions
+
+    def cut(values: NDArray[Any]) -> NDArray[Any]:
+        # Laid out as when read: the last bit of a sum tells the order of its terms.
+        return np.ascontiguousarray(values[rows][:, regions])
+
+    series = [_begun(replace(one, values=cut(one.values))) for one in table.series]
+    measures = table.measures.cut(cut)
+    kinds = sort_out(measures)
+    seen = replace(
+        table,
+        years=table.years[rows],
+        regions=tuple(np.array(table.regions, dtype=object)[regions].tolist()),
+        target=cut(table.target),
+        present=cut(table.present),
+        series=tuple(one for one in series if one.days.size),
+        scalars=kinds.scalars,
+        scalar_names=kinds.scalar_names,
+        traits=kinds.traits,
+        trait_names=kinds.trait_names,
+        measures=measures,
+    )
+    return seen, regions
 
 
-def _moving(numbers: pd.DataFrame, region: pd.Series) -> list[str]:
-    """Return the columns that change within a region."""
-    changes = numbers.groupby(region.to_numpy()).nunique() > 1
-    return [str(c) for c in numbers.columns if bool(changes[c].any())]
-
-
-def _categories(columns: pd.DataFrame, region: pd.Series) -> pd.DataFrame:
-    """Return text that never changes within a region as columns of 0 and 1."""
-    kept = {}
-    for name in sorted(columns.columns, key=str):
-        words = columns[name].astype("string")
-        fixed = words.groupby(region.to_numpy()).nunique().max() == 1
-        if fixed and 1 < words.nunique() <= _MOST_CATEGORIES:
-            for word in sorted(words.dropna().unique()):
-                kept[f"{name}={word}"] = (words == word).astype(np.float64)
-    return pd.DataFrame(kept, index=columns.index)
-
-
-def _traits(fixed: pd.DataFrame, region: pd.Series) -> Floats:
-    """Return the mean of each trait in each region, regions ascending."""
-    means = fixed.groupby(region.to_numpy(str), sort=True).mean()
-    return means.to_numpy(np.float64)
-
-
-__all__ = ["Floats", "Series", "Table", "TooFewYears", "read_table"]
+__all__ = ["Floats", "Series", "Table", "TooFewYears", "known_by", "read_table"]

@@ -220,6 +220,7 @@ def share(
     if size.size > 1:
         variance = size.size / (size.size - 1) * float(rest @ rest) / n**2
     simple = p * (1 - p) / max(n - 1, 1)
+    # Few clusters can look more alike than independent samples, by chance alone.
     effect = max(1.0, variance / simple) if simple else 1.0
     lower, upper = _wilson(p, n / effect)
     return Share(p, lower, upper, n)
@@ -271,6 +272,7 @@ def _confusion(said: Mapping[str, Any]) -> NDArray[np.int64]:
             f"{', '.join(names)}: give counts, a row and a column for each of some of "
             f"{', '.join(codes)} · 混淆矩阵 {counts.shape} 与类别不符，请检查"
         )
+    # Tables from elsewhere name some of the classes, in their own order.
     full = np.zeros((len(CLASSES),) * 2, np.int64)
     places = [codes[name] for name in names]
     full[np.ix_(places, places)] = counts

@@ -131,12 +131,15 @@ def _extrapolation(
 ) -> NDArray[np.uint8]:
     height, width = label.shape
     rows, columns = _middles(height), _middles(width)
+    # An index costs as many distances as there are training samples.
     middles = (rows[:, None] * width + columns[None, :]).ravel()
     known = label.ravel()[middles] != NODATA
     cells = np.full(middles.size, NODATA, np.uint8)
     index = 100 * model.applicability.index(planes.values(middles[known]))
     cells[known] = np.minimum(np.rint(index), _LARGEST)
     grid = cells.reshape(rows.size, columns.size)
+    # A cell without a class in its middle stays nodata, also where others have one:
+    # nobody measured how far those are.
     full = grid.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
     return np.where(label == NODATA, np.uint8(NODATA), full)
 

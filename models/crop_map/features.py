@@ -112,6 +112,7 @@ class FeaturePlan:
     def window(self, year: int) -> tuple[date, date]:
         """Return first and last day of the season that ends in `year`."""
         start, end = date(year, *self.first), date(year, *self.last)
+        # Winter wheat is sown in the year before the one it is named after.
         return (start if start <= end else date(year - 1, *self.first)), end
 
     def steps(self, year: int = _YEAR) -> tuple[TimeStep, ...]:
@@ -153,6 +154,8 @@ class FeaturePlan:
         rows: list[NDArray[np.int16]] = []
         layers: list[Layer] = []
         for name in (*self.series, *self.metrics):
+            # Left as integers: floats would be twice the memory, and the tables look up
+            # integers.
             found = self.variable(season, name)
             shape = (count, -1) if name in self.series else (1, -1)
             if name in self.series and found.shape[0] != count:

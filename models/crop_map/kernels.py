@@ -48,6 +48,7 @@ def without_missing(words: Int64) -> Int64:
     plain = np.empty_like(words)
     for i in range(words.size):
         right = (words[i] >> 31) & 1
+        # The codes' own shift moves into the threshold: one subtraction less a step.
         plain[i] = (words[i] & ~np.int64(1 << 31)) + right
     return plain
 
@@ -56,6 +57,7 @@ def without_missing(words: Int64) -> Int64:
 def any_missing(codes: Codes, first: int, count: int) -> bool:
     """Whether a code of the strip is 0."""
     for f in range(codes.shape[0]):
+        # Counted without leaving early: a loop without a branch is a vector.
         missing = 0
         for p in range(count):
             missing += codes[f, first + p] == 0
@@ -74,6 +76,8 @@ def descend(
         for p in range(np.uint64(count)):
             word = words[node[p]]
             code = np.int64(codes[np.uint64((word >> 16) & 0x7FFF), start + p])
+            # Arithmetic for a branch: the right child follows the left one. A leaf
+            # comes back to itself, so that shallow paths wait for the deepest.
             node[p] = np.uint64((word >> 32) + (code > (word & _ALL)))
 
 
@@ -87,6 +91,7 @@ def descend_missing(
         for p in range(np.uint64(count)):
             word = words[node[p]]
             code = np.int64(codes[np.uint64((word >> 16) & 0x7FFF), start + p])
+            # 0 less 1 wraps to the largest code there is, which goes right.
             right = ((code - ((word >> 31) & 1)) & _ALL) > (word & _ALL)
             node[p] = np.uint64((word >> 32) + right)
 
@@ -101,6 +106,7 @@ def add_leaves(
     """
     outputs = total.shape[0]
     if values.shape[1] == 1:
+        # Boosting fits one tree a class in turn.
         own = np.uint64(tree % outputs)
         for p in range(np.uint64(count)):
             total[own, p] += values[node[p], 0]

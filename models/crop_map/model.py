@@ -97,6 +97,7 @@ class CropMapModel:
         out = np.zeros((len(values), len(CLASSES)))
         out[:, 0] = 1 - crop
         out[:, list(self.kinds)] = crop[:, None] * self._kinds(codes).T
+        # Trees answer anything, so that it is here that too little is no answer.
         out[~self.plan.complete(values)] = np.nan
         return out
 
@@ -132,6 +133,7 @@ class CropMapModel:
         found = count_usable(codes, clear, self.plan.missing_allowed, usable)
         if not found:
             return
+        # Towns and woods are most of a province and cost one stage instead of two.
         places = np.flatnonzero(usable)
         crop = self.mask.predict_proba(_chosen(codes, places))[:, 1]
         label[places] = 0

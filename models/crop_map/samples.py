@@ -110,6 +110,7 @@ def screened(
     ).sort_values(["sample", "year", "lon", "lat"], ignore_index=True)
     values = feature_values(rows, plan)
     _check(rows)
+    # Unclear ones first: they cannot contradict anyone.
     seen = rows["clear"].to_numpy(bool) & plan.complete(values)
     remarks = [_unclear(row) for row in rows[~seen].itertuples()]
     rows, values = rows[seen].reset_index(drop=True), values[seen]
@@ -142,8 +143,10 @@ def spatial_blocks(table: pd.DataFrame, *, km: float) -> NDArray[np.int64]:
         raise SamplesInvalid(
             f"blocks of {km} km: give a side above 0 · 区块边长 {km} 公里无效，须大于 0"
         )
+    # Pixels of one field on both sides of a border would test what trained them.
     first = table.groupby("place")[["lon", "lat"]].transform("first")
     lon, lat = first["lon"].to_numpy(float), first["lat"].to_numpy(float)
+    # Whole degrees: one sample more does not move all borders.
     middle = round(float(np.median(lon))) if lon.size else 0
     x = (lon - middle) * np.cos(np.radians(lat)) * _KM_PER_DEGREE
     places = np.stack([x, lat * _KM_PER_DEGREE], axis=1) // km
@@ -175,6 +178,8 @@ def _same(rows: pd.DataFrame, values: NDArray[np.float32]) -> Iterator[list[int]
     yield from _repeated([tuple(key) for key in at.to_numpy()])
     if values.shape[1] >= _TELLING:
         years = rows["year"].tolist()
+        # Datasets repeat each other under shifted places; a season's features give them
+        # away. Bytes also hold NaN equal to NaN.
         looks = [(year, row.tobytes()) for year, row in zip(years, values, strict=True)]
         yield from _repeated(looks)
 

@@ -103,6 +103,7 @@ def fit_stages(learning: Learning, method: Method) -> Stages:
     """Fit the mask on all samples, and the kinds on those of the crops told apart."""
     grown = (learning.labels != NON_CROP.code).astype(np.int64)
     mask = _fit(learning, grown, _machine(method, learning, deep=False))
+    # Crops without a name teach the mask that something grows, and no kind.
     named = learning.among(np.isin(learning.labels, learning.kinds))
     kind = _fit(named, named.labels, _machine(method, named, deep=True))
     return Stages(mask, kind)
@@ -166,9 +167,11 @@ def _machine(
         learning_rate=0.15,
         max_leaf_nodes=15 if deep else 8,
         max_depth=5 if deep else 4,
+        # The default of 20 hardly splits a hundred samples.
         min_samples_leaf=max(2, min(20, len(learning.values) // 50)),
         l2_regularization=1.0,
         max_bins=_BINS,
+        # It would hold samples out at random, beside their own neighbours.
         early_stopping=False,
         random_state=learning.seed,
     )
@@ -178,6 +181,8 @@ def _importance(model: Any, features: int) -> NDArray[np.float64]:  # noqa: ANN4
     if hasattr(model, "feature_importances_"):
         return np.asarray(model.feature_importances_, np.float64)
     total = np.zeros(features)
+    # The boosted trees have no importance of their own: the gain of their splits,
+    # as the forest sums its impurity.
     for one in (tree for trees in model._predictors for tree in trees):
         inner = one.nodes[one.nodes["is_leaf"] == 0]
         np.add.at(total, inner["feature_idx"], inner["gain"].astype(np.float64))

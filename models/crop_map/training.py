@@ -111,6 +111,7 @@ def train(
     rows, remarks = screened(table, plan)
     rows = rows.assign(block=spatial_blocks(rows, km=settings.block_km))
     left_out = _left_out(rows, settings)
+    # Decided on all samples, so that folds and the final model have the same classes.
     learning = _learning(rows, plan, left_out, settings)
     candidates: dict[str, Accuracy] = {}
     shares: dict[str, Probabilities] = {}
@@ -119,6 +120,7 @@ def train(
         candidates[method] = _accuracy(rows, learning, shares[method], settings)
     codes = (NON_CROP.code, *learning.kinds)
     macro_f1 = {name: one.macro_f1(codes) for name, one in candidates.items()}
+    # Macro F1 and not overall accuracy, which maize alone would decide.
     chosen = _chosen(macro_f1, settings.methods)
     accuracy = {"blocks": candidates[chosen]} | _by_years(rows, learning, chosen)
     model = _model(rows, plan, learning, chosen, accuracy=accuracy, left_out=left_out)
@@ -204,6 +206,7 @@ def _folds(
     # What is too rare to be spread goes with the commonest.
     common = np.bincount(learning.labels[known]).argmax()
     spread = np.where(known, learning.labels, common)
+    # No more folds than the rarest class has samples: scikit-learn cannot spread it.
     count = min(_FOLDS, len(np.unique(blocks)), *np.bincount(spread)[np.unique(spread)])
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=learning.seed)
     yield from folds.split(learning.values, spread, blocks)
@@ -267,6 +270,7 @@ def _by_years(
 
 def _chosen(macro_f1: Mapping[str, float], methods: Sequence[Method]) -> Method:
     best = max(methods, key=lambda method: macro_f1[method])
+    # The forest is the slower one on every pixel of every map, and has to earn it.
     quick = METHODS[0]
     if quick in methods and macro_f1[quick] >= macro_f1[best] - _CLEARLY:
         return quick
@@ -332,6 +336,7 @@ def _held_out_table(
 ) -> pd.DataFrame:
     labels = learning.labels
     own = shares[np.arange(len(rows)), labels]
+    # Of a crop without a name, that it is any crop is all that can be wrong.
     own = np.where(labels < 0, 1 - shares[:, NON_CROP.code], own)
     table = rows[["sample", "lon", "lat", "year", "label", "block"]]
     names = np.array([one.name for one in CLASSES])
@@ -346,6 +351,7 @@ def _held_out_table(
 
 def _doubtful(held_out: pd.DataFrame, doubt: float) -> list[Remark]:
     below = held_out[held_out["own_probability"] < doubt]
+    # Names break ties: the order of rows must not matter.
     ranked = below.sort_values(["own_probability", "sample", "year"])
     return [_doubt(row) for row in ranked.to_dict("records")]
 

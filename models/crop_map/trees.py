@@ -84,11 +84,13 @@ class Cuts:
         for f, cuts in enumerate(self.values):
             column = values[:, f].astype(np.float64)
             known = ~np.isnan(column)
+            # 0 is kept for missing. "left", because a value on a threshold goes left.
             out[f, known] = 1 + np.searchsorted(cuts, column[known], side="left")
         return out
 
     def tables(self, layers: Sequence[Layer]) -> NDArray[Any]:
         """Return the code of every int16 of each feature, (feature, 65536)."""
+        # All values that a pixel can have, once, in place of a search for every pixel.
         every = np.arange(-32768, 32768).astype(np.int16)
         return np.concatenate(
             [
@@ -134,6 +136,7 @@ class Forest:
         size = 0
         for tree in _trees(model):
             order, child, depth = _breadth_first(tree)
+            # All trees in one array: places count from its start.
             words.append(_words(tree, order, child + size, cuts))
             values.append(tree.values[order])
             roots.append(size)
@@ -166,6 +169,7 @@ class Forest:
             self.boosted,
             out,
         )
+        # Of two classes boosting has one logit.
         if self.base.size == 1:
             return np.stack([1 - out[0], out[0]], axis=1)
         return np.ascontiguousarray(out.T)
@@ -178,6 +182,7 @@ class Forest:
         ModelUnreadable
         """
         nodes = self.words.size
+        # Kernels do not check bounds; a damaged file must end here.
         left, leaf = self.words >> 32, (self.words & 0xFFFF) == _LEAF
         good = (
             self.words.ndim == 1
@@ -253,6 +258,7 @@ def _words(
 ) -> NDArray[np.int64]:
     inner = tree.inner[order]
     feature = np.where(inner, tree.feature[order], 0)
+    # A leaf must not shift its codes, or a missing value would leave it.
     missing_left = tree.missing_left[order] | ~inner
     place = np.array(
         [

@@ -119,5 +119,6 @@ def grade_of(values: NDArray[np.float64], grading: Grading) -> NDArray[np.uint8]
     uint8 of the same shape: 1 to 5, `GRADES`; 0 for NaN.
     """
     cuts = np.asarray(grading.cuts) - ROUNDING
+    # "right": a value on a limit has the better grade.
     grade = np.searchsorted(cuts, values, side="right") + 1
     return np.where(np.isnan(values), 0, grade).astype(np.uint8)

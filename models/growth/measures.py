@@ -140,6 +140,7 @@ def measures(current: Float, past: Float, grading: Grading) -> Measures:
         "difference": difference,
         "vci": 100 * _over(known_now - low, high - low),
         "anomaly": _over(difference, spread),
+        # Extremes and ranks are of past years alone, so that a record can be told.
         "percentile": 100 * _rank(known_now, known, years),
     }
     grade = grade_of(found[grading.basis], grading)
@@ -161,6 +162,7 @@ def _normals(
     """Mean, least, greatest and standard deviation over years; NaN where too few."""
     count = np.where(enough, years, np.nan)
     mean = np.nansum(known, axis=0) / count
+    # Counts differ from pixel to pixel, which numpy's own functions do not take.
     square = np.nansum((known - mean) ** 2, axis=0) / (count - 1)
     # fmin and fmax pass NaN over, and say nothing where all are NaN.
     low = np.fmin.reduce(known, axis=0, initial=np.nan)
@@ -190,6 +192,7 @@ def _status(
     grade: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     return np.select(
+        # The first that holds is told: what explains the most comes first.
         [~np.isfinite(current), ~enough, grade == 0, current < low, current > high],
         [
             GrowthStatus.NO_VALUE,

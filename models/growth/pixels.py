@@ -174,7 +174,9 @@ def _grade_pixels(
             out[4, pixel] = 0
             out[6, pixel] = 3 if now == NODATA else 4
             continue
+        # Times the years, so that it stays whole until the end.
         above = now * years - total
+        # Of 64-bit integers: nothing cancels, as it would in floats.
         variance = (years * square - total * total) / (years * (years - 1))
         found[0] = above / years * scale
         found[1] = 100 * (now - low) / (high - low) if high > low else np.nan
@@ -188,6 +190,7 @@ def _grade_pixels(
         out[6, pixel] = 5 if undefined else 1 * (now < low) + 2 * (now > high)
         for layer in range(4):
             step = scale if layer == 0 else (0.1, 0.1, 0.001, 0.01)[layer]
+            # An anomaly beyond 32 deviations does not fit: cut, not wrapped.
             stored = np.rint(found[layer] / step)
             if np.isnan(stored):
                 out[layer, pixel] = NODATA

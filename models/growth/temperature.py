@@ -138,6 +138,7 @@ def _frosts(
     weather: PlaceWeather, day: date, years: Sequence[int], min_years: int
 ) -> Iterator[Signal]:
     midsummer = date(day.year, *_MIDSUMMER)
+    # Before June another frost may come: the last one so far is not the last one.
     if day >= date(day.year, 6, 1):
         dates = [_frost_day(weather, year, spring=True) for year in years]
         yield compared(
@@ -147,6 +148,8 @@ def _frosts(
         return
     first = _frost_day(weather, day.year, spring=False, until=day)
     if np.isfinite(first):
+        # Past years whole, not up to the day: in most of them it would not have frozen
+        # yet, and those are the ones that make this year early.
         dates = [_frost_day(weather, year, spring=False) for year in years[1:]]
         yield compared(_FIRST_FROST, first, dates, alarm="low", min_years=min_years)
 
@@ -211,5 +214,6 @@ def _days(
         name=Reason(f"{text.en}, {stage.name.en}", f"{stage.name.zh}{text.zh}天数"),
         unit="d",
     )
+    # Days that are not known are not days without harm.
     known = days[["tmin", "tmax"]].notna().all(axis=None)
     return counted(signal, float(hit.sum()) if known else float("nan"), cuts=cuts)

@@ -51,6 +51,7 @@ def temperature_condition(current: Float, past: Float) -> Float:
     -------
     float64 (...), %; NaN where fewer than two past years are known or do not differ.
     """
+    # The extremes of a single year are one number.
     known = np.isfinite(past).sum(axis=0) > 1
     low = np.fmin.reduce(past, axis=0, initial=np.nan)
     high = np.fmax.reduce(past, axis=0, initial=np.nan)
@@ -78,6 +79,7 @@ def vhi_signal(vci: float, tci: float) -> Signal:
         name=Reason("vegetation health index", "植被健康指数（VHI）"),
         unit="%",
     )
+    # Air is no stand-in: a dry leaf warms while the air around it does not.
     if not math.isfinite(tci):
         gap = Reason(
             "no land surface temperature in the archive; air temperature is not taken "
@@ -137,6 +139,7 @@ def phenology_signals(
     for position, name in enumerate(dates):
         signal = Signal(key=name, name=_DATES[name], unit="d")
         value = float(current[position])
+        # Negated, so that NaN is not settled either.
         if name != "sos" and not value < last - _UNSETTLED:
             gap = Reason("not reached yet, or not settled", "尚未到达或尚未确定")
             found.append(missing(signal, gap))

@@ -58,6 +58,7 @@ def hargreaves(weather: PlaceWeather) -> pd.Series:
     """
     import pyet
 
+    # The formula lives on the range of a day: one temperature alone has none.
     known = weather.daily[["tmin", "tmax"]].dropna()
     if known.empty:
         return pd.Series(np.nan, weather.daily.index)
@@ -113,6 +114,7 @@ def _deviate(chance: float) -> tuple[float, bool]:
 
     if not math.isfinite(chance):
         return math.nan, False
+    # Further out the tail of a fit to twenty years is a guess.
     within = min(max(chance, _SURE), 1 - _SURE)
     return float(norm.ppf(within)), within != chance
 
@@ -188,6 +190,8 @@ def _spei(
     current = float(sums.get(pd.Timestamp(day), math.nan))
     if not math.isfinite(current):
         return missing(signal, Reason("days are missing this year", "今年资料有缺测日"))
+    # One balance a year is too few for three parameters; those of near days are of
+    # the same climate.
     near = {year: _around(sums, day, year) for year in past_years}
     known = [year for year, values in near.items() if len(values)]
     if len(known) < max(min_years, 2):
@@ -234,6 +238,7 @@ def _told(signal: Signal, value: float, *, cut: bool) -> Signal:
 
 
 def _spells(rain: pd.Series) -> tuple[Signal, Signal]:
+    # A gap could break a dry run, or hide a storm.
     known = bool(rain.notna().all())
     dry = (rain < _DRY).to_numpy()
     heavy = float((rain >= _HEAVY).sum())

@@ -53,6 +53,7 @@ class PlaceWeather:
         """Sum a measure over a window; NaN when one of its days is not known."""
         if window[1] < window[0]:
             return 0.0
+        # A sum over the known days would be a cooler, drier season.
         return float(measure(self.part(window)).sum(skipna=False))
 
 
@@ -86,6 +87,7 @@ def place_weather(weather: pd.DataFrame, *, latitude: float) -> PlaceWeather:
     if rows.empty:
         return PlaceWeather(daily=rows, latitude=latitude)
     days = pd.date_range(rows.index[0], rows.index[-1])
+    # Infinite readings are broken ones, and would make every sum of theirs infinite.
     whole = rows.reindex(days).replace([np.inf, -np.inf], np.nan)
     return PlaceWeather(daily=whole, latitude=latitude)
 

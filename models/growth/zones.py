@@ -92,9 +92,11 @@ def zone_years(
     seen = np.divide(
         means["weight"].to_numpy(),
         whole,
+        # A zone without the crop has seen nothing of it.
         out=np.zeros(means["weight"].shape),
         where=whole > 0,
     )
+    # A mean over the tenth of a county that was clear is not the county's.
     mean = np.where(seen >= min_share, means["mean"].to_numpy(), np.nan)
     return ZoneYears(
         zones=tuple(zones),

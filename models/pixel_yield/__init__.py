@@ -1,6 +1,7 @@
 """Yields of pixels and fields: models, maps that add up to counties, uncertainty."""
 
 from models.pixel_yield.calibration import Calibration, CalibrationStatus, calibrate
+from models.pixel_yield.canopy import METHOD_WORDING, Method, canopy_index
 from models.pixel_yield.county_map import (
     EXACT,
     STATUS_WORDING,
@@ -28,6 +29,8 @@ from models.pixel_yield.light_use import (
     water_scalar,
 )
 from models.pixel_yield.peak import PeakIndex, fit_peak
+from models.pixel_yield.rounding import NODATA, SCALE, quantise
+from models.pixel_yield.spread import spread
 from models.pixel_yield.uncertainty import (
     ErrorStatus,
     WithinError,
@@ -39,6 +42,9 @@ from models.pixel_yield.uncertainty import (
 __all__ = [
     "EXACT",
     "LIGHT_USE",
+    "METHOD_WORDING",
+    "NODATA",
+    "SCALE",
     "STATUS_WORDING",
     "Calibration",
     "CalibrationStatus",
@@ -49,6 +55,7 @@ __all__ = [
     "LightUse",
     "LightUseCrop",
     "MapStatus",
+    "Method",
     "NoRelation",
     "PeakIndex",
     "PixelModelError",
@@ -57,6 +64,7 @@ __all__ = [
     "WithinError",
     "area_weights",
     "calibrate",
+    "canopy_index",
     "county_light",
     "county_map",
     "county_sd",
@@ -65,6 +73,8 @@ __all__ = [
     "field_yields",
     "fit_peak",
     "pixel_sd",
+    "quantise",
+    "spread",
     "temperature_scalar",
     "water_scalar",
 ]

@@ -1,7 +1,7 @@
 """Maps whose pixels add up to each county's estimate, and what became of each county.
 
-Ratio benchmarking as in `models.yield_map`, with a cap at what the crop can yield, in
-whole kg/ha, and a status for every county.
+Ratio benchmarking (`models.pixel_yield.spread`) with a cap at what the crop can yield,
+in whole kg/ha, and a status for every county.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from models.errors import ValueInvalid
-from models.yield_map import NODATA, SCALE, quantise, yield_map
+from models.pixel_yield.rounding import NODATA, SCALE, quantise
+from models.pixel_yield.spread import spread
 from raster.pixel_area import pixel_areas
 
 __all__ = [
@@ -36,7 +37,9 @@ class MapStatus(StrEnum):
     OK = "ok"
     ROUNDED = "rounded"
     NO_ESTIMATE = "no_estimate"
+    NO_CROP_MAP = "no_crop_map"
     NO_PIXEL = "no_pixel"
+    NO_IMAGERY = "no_imagery"
     NO_CANOPY = "no_canopy"
     ABOVE_POTENTIAL = "above_potential"
 
@@ -49,6 +52,8 @@ STATUS_WORDING: dict[MapStatus, tuple[str, str]] = {
     ),
     MapStatus.NO_ESTIMATE: ("no estimate of the county", "没有县级估计值"),
     MapStatus.NO_PIXEL: ("an estimate but no pixel of the crop", "没有该作物的像元"),
+    MapStatus.NO_CROP_MAP: ("no crop map over the county", "没有覆盖该县的作物图"),
+    MapStatus.NO_IMAGERY: ("no imagery of the crop's pixels", "作物像元没有影像"),
     MapStatus.NO_CANOPY: ("no pixel with a canopy index above 0", "没有有效冠层指数"),
     MapStatus.ABOVE_POTENTIAL: (
         "the estimate is above what the crop can yield there",
@@ -74,6 +79,9 @@ class CountyFit:
         Pixels with a yield.
     capped
         Share of their weight that the cap holds.
+    seen
+        Share of the crop's weight in the county that has an index; NaN without crop.
+        What is not seen is not in the mean: a small share makes a county of its corner.
     """
 
     status: MapStatus
@@ -82,6 +90,7 @@ class CountyFit:
     difference: float
     pixels: int
     capped: float
+    seen: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +146,7 @@ def county_map(
         (y, x), a pixel model's yield or another canopy index; NaN where there is none,
         below 0 counts as 0.
     weight
-        (y, x), 0..1: crop fraction, or `area_weights`.
+        (y, x), 0..1: crop fraction, or `area_weights`; NaN where no map says.
     zones
         int16 (y, x), position in `county_values`, -1 outside all.
     county_values
@@ -154,9 +163,9 @@ def county_map(
     Raises
     ------
     ValueInvalid
-        The potential is not above 0, and as `models.yield_map.yield_map`.
+        The potential is not above 0, and as `models.pixel_yield.spread.spread`.
     ShapeMismatch, YieldTooLarge
-        As `models.yield_map.yield_map` and `quantise`.
+        As `models.pixel_yield.spread.spread` and `quantise`.
     """
     if not potential > 0:
         raise ValueInvalid(
@@ -164,11 +173,12 @@ def county_map(
             " · 潜在单产须大于 0"
         )
     values = np.asarray(county_values, np.float64)
-    yields = yield_map(index, weight, zones, values)
+    yields = spread(index, weight, zones, values)
     capped = np.zeros(yields.shape, bool)
     too_high = _cap(yields, capped, weight, zones, values, potential)
     pixels = quantise(yields, fraction=weight, zones=zones)
-    fits = _fits(pixels, capped, weight, zones, values, too_high)
+    seen = np.isfinite(index)
+    fits = _fits(pixels, capped, seen, weight, zones, values, too_high)
     return CountyMap(yields=yields, pixels=pixels, fits=fits)
 
 
@@ -217,46 +227,68 @@ def _capped(own: Float, weight: Float, *, total: float, most: float) -> Float | 
 def _fits(
     pixels: NDArray[np.uint16],
     capped: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
     weight: NDArray[np.floating],
     zones: NDArray[np.int16],
     values: Float,
     too_high: set[int],
 ) -> tuple[CountyFit, ...]:
     """Account for every county from the integers of the finished map."""
-    there = (weight > 0) & (zones >= 0)
+    inside = zones >= 0
+    mapped = inside & np.isfinite(weight)
+    there = mapped & (weight > 0)
+
+    def counted(where: NDArray[np.bool_]) -> NDArray[np.intp]:
+        return np.bincount(zones[where], minlength=values.size)
+
+    def weighed(where: NDArray[np.bool_], each: NDArray[np.number] | None) -> Float:
+        heavy = weight[where].astype(np.float64)
+        whole = heavy if each is None else heavy * each[where]
+        return np.asarray(np.bincount(zones[where], whole, values.size), np.float64)
+
     known = there & (pixels != NODATA)
-    zone, heavy = zones[known], weight[known].astype(np.float64)
-
-    def summed(each: NDArray[np.number]) -> Float:
-        return np.asarray(np.bincount(zone, heavy * each, values.size), np.float64)
-
-    whole = summed(np.ones(len(heavy)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = summed(pixels[known]) / whole * SCALE
-        held = summed(capped[known].astype(float)) / whole
+        mean = weighed(known, pixels) / weighed(known, None) * SCALE
+        held = weighed(known & capped, None) / weighed(known, None)
+        share = weighed(there & seen, None) / weighed(there, None)
         difference = np.where(values > 0, mean / values - 1, mean)
-    crop = np.bincount(zones[there], minlength=values.size)
-    count = np.bincount(zone, minlength=values.size)
+    count = counted(known)
+    lacking = _lacking(counted(mapped), counted(there), counted(there & seen))
     return tuple(
         CountyFit(
-            _status(value, difference[i], crop[i], count[i], i in too_high),
+            _status(value, difference[i], lacking[i], count[i], i in too_high),
             value,
             float(mean[i]),
             float(difference[i]),
             int(count[i]),
             float(held[i]) if count[i] else 0.0,
+            float(share[i]),
         )
         for i, value in enumerate(values.tolist())
     )
 
 
+def _lacking(
+    mapped: NDArray[np.intp], crop: NDArray[np.intp], seen: NDArray[np.intp]
+) -> list[MapStatus]:
+    """Say of each county what it would lack if it had no map."""
+    return [
+        MapStatus.NO_CROP_MAP
+        if not m
+        else MapStatus.NO_PIXEL
+        if not c
+        else MapStatus.NO_IMAGERY
+        if not s
+        else MapStatus.NO_CANOPY
+        for m, c, s in zip(mapped, crop, seen, strict=True)
+    ]
+
+
 def _status(
-    value: float, difference: float, crop: int, count: int, too_high: bool
+    value: float, difference: float, lacking: MapStatus, count: int, too_high: bool
 ) -> MapStatus:
     if count:
         return MapStatus.OK if abs(difference) <= EXACT else MapStatus.ROUNDED
     if np.isnan(value):
         return MapStatus.NO_ESTIMATE
-    if not crop:
-        return MapStatus.NO_PIXEL
-    return MapStatus.ABOVE_POTENTIAL if too_high else MapStatus.NO_CANOPY
+    return MapStatus.ABOVE_POTENTIAL if too_high else lacking

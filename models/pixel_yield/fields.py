@@ -4,12 +4,13 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from models.errors import ShapeMismatch
+from models.pixel_yield.rounding import NODATA, SCALE
 from models.pixel_yield.uncertainty import WithinError, field_sd
-from models.yield_map import NODATA, SCALE
 from raster.coverage import Coverage
 from raster.zone_status import STATUS_WORDING
 from raster.zone_sums import zone_statistics
@@ -80,9 +81,6 @@ def field_yields(
         pixels, coverage, nodata=NODATA, scale=SCALE, weights=weight
     )
     mean, count = found["mean"].to_numpy(), found["weight"].to_numpy()
-    status = found["status"].to_numpy().astype(object)
-    reasons = [STATUS_WORDING[each] for each in status]
-    few = np.isfinite(mean) & (count < MIN_PIXELS)
     sd, error = np.full(len(mean), np.nan), "unknown"
     if zones is not None and county_values is not None and county_sds is not None:
         county = _counties(coverage, zones, len(county_values))
@@ -91,8 +89,6 @@ def field_yields(
         )
         error = str(said)
     reach = norm.ppf((1 + level) / 2) * sd
-    english = [_MIXED[0] if f else r.en for f, r in zip(few, reasons, strict=True)]
-    chinese = [_MIXED[1] if f else r.zh for f, r in zip(few, reasons, strict=True)]
     return pd.DataFrame(
         {
             "field": list(fields),
@@ -103,11 +99,21 @@ def field_yields(
             "pixels": count,
             "area_ha": found["area"].to_numpy() / 1e4,
             "error": np.where(np.isfinite(sd), error, "unknown"),
-            "status": np.where(few, "few_pixels", status.astype(str)),
-            "reason_en": english,
-            "reason_zh": chinese,
+            **_statuses(found, few=np.isfinite(mean) & (count < MIN_PIXELS)),
         }
     )
+
+
+def _statuses(found: xr.Dataset, *, few: NDArray[np.bool_]) -> dict[str, list[str]]:
+    """Columns of status and reason."""
+    status = found["status"].to_numpy().tolist()
+    reasons = [STATUS_WORDING[each] for each in status]
+    rows = list(zip(few.tolist(), status, reasons, strict=True))
+    return {
+        "status": ["few_pixels" if f else str(each) for f, each, _ in rows],
+        "reason_en": [_MIXED[0] if f else reason.en for f, _, reason in rows],
+        "reason_zh": [_MIXED[1] if f else reason.zh for f, _, reason in rows],
+    }
 
 
 def _counties(

@@ -176,6 +176,8 @@ def clean(
     _check(table, used)
     log = _Log.of(table)
     marks = _first_look(table, log, used)
+    # What cannot be true must not steer what follows: one row whose clock ran ahead
+    # would cut a pass in two.
     sound = np.flatnonzero(marks.good)
     if not sound.size:
         return _nothing(table, marks, log, used)
@@ -240,6 +242,8 @@ class _Work:
         interval = float(np.median(mine.interval_s))
         x, y = plane(mine.lon, mine.lat)
         track = make_track(x, y, mine.time_s, gap=_GAP_ROWS * interval)
+        # Sections switched off make the logged width smaller, never larger; the highest
+        # decile is the header without trusting a single slip.
         swath = float(np.quantile(mine.swath_m, 0.9))
         return cls(sound, mine, settings, track, interval, swath)
 
@@ -296,7 +300,9 @@ def _first_look(table: pd.DataFrame, log: _Log, settings: Settings) -> Marks:
     wrong = np.isinf(values).any(axis=0) | (positive <= 0).any(axis=0)
     wrong |= (log.flow_kg_s < 0) | (np.abs(log.lat) > 90) | (np.abs(log.lon) > 180)
     marks.add(Reason.IMPOSSIBLE, wrong | (log.moisture < low) | (log.moisture > high))
+    # NaN counts as missing already, and one row has one first reason.
     marks.add(Reason.TIME_BACK, steps_back(log.time_s) & np.isfinite(log.time_s))
+    # A receiver without a fix repeats its last place, to the last digit.
     stood = (np.diff(log.lon, prepend=np.nan) == 0) & (
         np.diff(log.lat, prepend=np.nan) == 0
     )
@@ -311,11 +317,14 @@ def _judge_driving(work: _Work, marks: Marks) -> None:
     moved = np.hypot(
         np.diff(track.x, prepend=track.x[0]), np.diff(track.y, prepend=track.y[0])
     )
+    # Over a break in the log any distance is possible.
     follows = np.diff(track.block, prepend=-1) == 0
     work.mark(marks, Reason.JUMP, follows & (moved > 2 * log.distance_m + _GPS_NOISE))
     work.mark(marks, Reason.TURN, track.turn)
     speed = log.distance_m / log.interval_s
     work.mark(marks, Reason.SPEED, (speed < slowest) | (speed > fastest))
+    # Grain is on its way for seconds: while the speed changes, flow and land cut are
+    # of different moments. The roll's first row is no follower of another.
     before = np.roll(speed, 1)
     sudden = np.abs(speed - before) > work.settings.speed_change * before
     work.mark(marks, Reason.SPEED_CHANGE, follows & sudden)
@@ -325,8 +334,10 @@ def _correct(work: _Work, marks: Marks) -> None:
     """Move the grain to where it was cut, and find the width that was cut there."""
     log, settings = work.log, work.settings
     flow = at_moisture(log.flow_kg_s, measured=log.moisture, basis=settings.basis)
+    # At one moisture first: neighbours cut hours apart differ by drying alone.
     rate = log.distance_m / log.interval_s * log.swath_m
     if settings.delay is None:
+        # Turns and stops differ from their neighbours whatever the delay.
         measured = np.where(work.good(marks), flow, np.nan)
         work.delay = find_delay(
             work.track, measured, rate, interval=work.interval, swath=work.swath
@@ -338,6 +349,7 @@ def _correct(work: _Work, marks: Marks) -> None:
     moved = shifted(flow, work.track, work.delay.seconds, interval=work.interval)
     work.mark(marks, Reason.NO_FLOW_YET, np.isnan(moved))
     work.grain = moved * log.interval_s
+    # After the delay: what fills after it is the machine, not the delay itself.
     _leave_out_ends(work, marks, moved / rate * 10)
     share = fresh_share(
         work.track,
@@ -354,6 +366,7 @@ def _correct(work: _Work, marks: Marks) -> None:
 
 def _leave_out_ends(work: _Work, marks: Marks, yields: Float) -> None:
     track, settings = work.track, work.settings
+    # Ends are measured by the middles of their passes, so these have to be sound.
     believed = np.where(work.good(marks), yields, np.nan)
     limits = {"interval": work.interval, "longest": 15.0, "usual": 4.0}
     work.start_s = (
@@ -377,6 +390,7 @@ def _judge_yields(work: _Work, marks: Marks, most: float) -> None:
     outlying = local_outliers(
         work.track.x,
         work.track.y,
+        # Points that are out already would hide others among their own kind.
         np.where(work.good(marks), yields, np.nan),
         radius=settings.radius or 2.5 * work.swath,
         limit=settings.outlier,
@@ -410,6 +424,7 @@ def _told(table: pd.DataFrame, marks: Marks, log: _Log, work: _Work) -> Cleaned:
             for row in range(count)
         ],
     )
+    # A failed point keeps its raw yield to look at, and no other that could be used.
     points.loc[points["flag"] > 3, "yield_t_ha"] = np.nan
     return Cleaned(
         points=points,

@@ -31,6 +31,7 @@ MIN_GAIN = 0.01
 
 # Radians by which opposite passes may miss 180 degrees.
 _PARALLEL = np.radians(25)
+# Reaches the neighbouring pass and not the one after it.
 _SWATHS = 1.6
 
 
@@ -118,8 +119,10 @@ def find_delay(
         shift: float(np.median(np.abs(log[one] - log[other])))
         for shift, log in logs.items()
     }
+    # Of equals the shorter shift: nothing is moved without need.
     best = min(mismatch, key=lambda shift: (mismatch[shift], abs(shift)))
     tried = {shift * interval: miss for shift, miss in mismatch.items()}
+    # The best of a range at its edge is no minimum; the true one may lie beyond.
     if best in (rows[0], rows[-1]):
         return _none(DelayStatus.AT_EDGE, len(one), tried)
     if best == 0 or mismatch[best] > (1 - MIN_GAIN) * mismatch[0]:
@@ -138,6 +141,7 @@ def _none(status: DelayStatus, pairs: int, tried: dict[float, float]) -> Delay:
 
 def _log_yield(flow: Float, area_rate: Float) -> Float:
     with np.errstate(divide="ignore", invalid="ignore"):
+        # On logarithms a difference is a share: rich places would decide else.
         log = np.log(flow / area_rate)
     return np.where(np.isfinite(log), log, np.nan)
 
@@ -149,5 +153,6 @@ def _opposite_pairs(track: Track, *, reach: float) -> tuple[Int, Int]:
     pairs = cKDTree(places).query_pairs(reach, output_type="ndarray")
     one, other = usable[pairs[:, 0]], usable[pairs[:, 1]]
     apart = np.abs(track.heading[one] - track.heading[other]) % (2 * np.pi)
+    # Passes of one heading err the same way, so that any delay suits them.
     opposite = np.abs(apart - np.pi) < _PARALLEL
     return one[opposite], other[opposite]

@@ -55,6 +55,7 @@ def grid_for(cleaned: Cleaned, *, resolution: float = 10.0) -> GeoBox:
         )
     # Points at the very edge of a rectangle would lie on the edge of their pixel.
     margin = resolution * 2e-5
+    # Pixels of a projected grid are of one size, which degrees are not.
     zone = int((lon.mean() + 180) // 6) + 1
     return geobox_for(
         (
@@ -94,6 +95,7 @@ def grid_points(cleaned: Cleaned, geobox: GeoBox) -> YieldGrid:
 
     count = summed(np.ones(len(pixel)))
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Grain over land, not the mean of yields: a row over little land says little.
         mean = summed(yields * area) / summed(area)
         middle = summed(yields) / count
         spread = summed((yields - middle[pixel]) ** 2) / (count - 1)

@@ -62,9 +62,11 @@ def local_outliers(
     around = tree.query_ball_point(tree.data, radius)
     own = values[known]
     for i, near in enumerate(around):
+        # With itself among them a wild point would widen the spread it is judged by.
         others = own[[j for j in near if j != i]]
         if len(others) >= _MIN_NEIGHBOURS:
             centre, spread = _centre(others, method)
+            # Neighbours that agree by chance would make an outlier of any difference.
             floor = _LEAST_SPREAD * abs(centre)
             outlying[known[i]] = abs(own[i] - centre) > limit * max(spread, floor)
     return outlying
@@ -102,12 +104,14 @@ def fill_time(
     """
     middle = _pass_medians(track, yields)
     relative = yields / middle
+    # Passes are compared at the same number of rows from their end.
     step = np.floor(seconds / interval + 0.5)
     told = np.isfinite(relative)
     if len(np.unique(track.run[told])) < _MIN_PASSES:
         return usual
     for position in range(int(longest / interval)):
         here = relative[told & (step == position)]
+        # The median: headlands and weeds at the ends of single passes are not filling.
         if len(here) >= _MIN_PASSES and np.median(here) >= _FULL:
             return position * interval
     return longest

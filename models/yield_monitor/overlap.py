@@ -37,6 +37,7 @@ def fresh_share(
         return share
     tree = shapely.STRtree(cut)
     mine, theirs = tree.query(cut, predicate="intersects")
+    # Who came first cut the land; the log is in the order of the harvest.
     before = (theirs < mine) & (track.run[rows[theirs]] != track.run[rows[mine]])
     mine, theirs = mine[before], theirs[before]
     order = np.argsort(mine, kind="stable")
@@ -45,8 +46,10 @@ def fresh_share(
     for group in np.split(np.arange(len(mine)), begins[1:]):
         if group.size:
             shape = cut[mine[group[0]]]
+            # The union, since land cut twice before is gone only once.
             fresh = shape.difference(shapely.union_all(cut[theirs[group]]))
             share[rows[mine[group[0]]]] = fresh.area / shape.area
+    # Overlay of rectangles rounds in the last digits.
     return np.clip(share, 0, 1)
 
 

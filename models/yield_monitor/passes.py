@@ -86,9 +86,11 @@ def make_track(
     rows = np.arange(len(x))
     back, ahead = np.maximum(rows - _REACH, first), np.minimum(rows + _REACH, last)
     came, goes = _angle(x, y, back, rows), _angle(x, y, rows, ahead)
+    # Angles wrap: 359 and 1 degree are 2 degrees apart.
     bend = np.abs((goes - came + np.pi) % (2 * np.pi) - np.pi)
     turning = bend > np.radians(turn)
     run = _runs(block, turning)
+    # Headings again, within the pass: over a turn they would be of neither.
     first, last = _ends(run)
     return Track(
         x=x,

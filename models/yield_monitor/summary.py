@@ -106,14 +106,18 @@ def field_mean(
     error = float("nan")
     if count >= _MIN_PASSES:
         rest = grain * 10 - mean * area
+        # Residuals are of sums over passes: points of one pass are no own samples.
         noise = np.sqrt(count / (count - 1) * (rest**2).sum()) / area.sum()
         error = float(np.hypot(noise, calibration_error * mean))
     reach = student.ppf((1 + level) / 2, max(count - 1, 1)) * error
+    # Land of points that failed was harvested too: it is in the field, with the
+    # mean of the good ones.
     hectares = float(points["area_m2"].sum() / 1e4)
     return FieldMean(
         mean=mean,
         raw_mean=_raw_mean(points),
         standard_error=error,
+        # NaN is unequal to itself; max() would turn it into a bound of 0.
         lower=float(max(mean - reach, 0.0)) if error == error else error,
         upper=float(mean + reach),
         level=level,

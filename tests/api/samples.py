@@ -82,7 +82,9 @@ def add_scenes(
         )
 
 
-def add_yield_map(archive: Archive, *, run_id: str = RUN_ID) -> None:
+def add_yield_map(
+    archive: Archive, *, run_id: str = RUN_ID, **properties: object
+) -> None:
     """West half 4 t/ha, east half 12 t/ha: both ends of the colour map."""
     pixels = np.full(FINE.shape, 4_000, np.uint16)
     pixels[:, 32:] = 12_000
@@ -102,6 +104,7 @@ def add_yield_map(archive: Archive, *, run_id: str = RUN_ID) -> None:
             "heitu:unit": "t/ha",
             "heitu:range": [4.0, 12.0],
             "heitu:colormap": "ylgn",
+            **properties,
         },
     )
 

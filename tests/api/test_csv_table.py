@@ -53,10 +53,10 @@ def test_table_is_written_to_the_byte() -> None:
         "DATAFLOW,REF_AREA,CROP,TIME_PERIOD,FREQ,MEASURE,OBS_VALUE,UNIT_MEASURE,"
         "OBS_STATUS,LOWER_80,UPPER_80,MODEL_VERSION,ISSUED_AT,RUN,SIMULATED,"
         "NAME_ZH,NAME_EN,COMMENT,AS_OF,LEAD_DAYS,TREND,MEAN_5,RMSE,RMSE_TREND,"
-        "RMSE_MEAN_5,SOURCE\r\n"
+        "RMSE_MEAN_5,SOURCE,STANDARD_ERROR,AREA_SOURCE\r\n"
         "COUNTY_ESTIMATES,220322,maize,2026,A,yield,10.25,t/ha,F,9.5,11.0,"
         "county-yield-1,2026-09-01T00:30:00Z,0123456789abcdef,true,梨树县,Lishu,,"
-        "2026-08-31,30,9.5,9.25,0.4,0.5,0.6,\r\n"
+        "2026-08-31,30,9.5,9.25,0.4,0.5,0.6,,,\r\n"
     )
     assert estimates_csv([FORECAST], VERSIONS) == b"\xef\xbb\xbf" + text.encode()
 

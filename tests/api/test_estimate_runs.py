@@ -9,7 +9,7 @@ import pytest
 from api.errors import AsOfInvalid, NothingToEstimate, StatisticTooEarly
 from api.estimates import Issued, estimate_run
 from api.estimates_final import final_run
-from api.estimates_history import steps
+from api.estimates_history import changes, steps
 from api.estimates_production import production_run
 from store import Store, estimates, runs, statistics
 from store.estimates import Estimate
@@ -256,6 +256,22 @@ def test_history_says_what_changed(filled: Store) -> None:
         [("statistics", "statistics +1 rows")],
     ]
     assert told(filled, measure="production")[1] == [("scenes", "new scenes: 11")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ((), ("a",), "a survey of areas came in"),
+        (("a",), ("a", "b"), "a survey of areas came in"),
+        (("a",), (), "a survey of areas is no longer used"),
+    ],
+)
+def test_history_tells_of_surveys_of_areas(
+    before: tuple[str, ...], after: tuple[str, ...], words: str
+) -> None:
+    old, new = (cases.a_production(*surveys) for surveys in (before, after))
+    (told,) = changes(old, new, lambda _: cases.a_production())
+    assert (told.kind, told.en) == ("areas", words)
 
 
 def test_history_says_that_the_data_reach_further(filled: Store) -> None:

@@ -41,6 +41,8 @@ def test_estimates_carry_names_interval_and_run(client: TestClient) -> None:
                 "rmse_trend": None,
                 "rmse_mean5": None,
                 "source": None,
+                "se": None,
+                "area_source": None,
                 "issued_at": "2026-09-01T00:00:00Z",
             }
         ],

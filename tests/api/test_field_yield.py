@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from api.field_yield_command import field_yield
 from api.field_yield_table import FieldsMissing, NoYieldMap
 from ingest.archive import Archive
-from store import Store, counties, estimates, fields, runs
+from store import Store, counties, fields
 from tests.api import samples
 from tests.ingest.wording import english
 
@@ -64,23 +64,17 @@ def outlines(path: Path) -> Path:
     return path
 
 
-def add_estimates(store: Store) -> None:
-    """Put Lishu around the map, at 8 +/- 1 t/ha with 80 %, and the map's run."""
+def add_estimates(store: Store, archive: Archive) -> None:
+    """Put Lishu around the map, which is scaled to its 8 +/- 1 t/ha with 80 %."""
     whole = replace(
         samples.two_counties()[0],
         geometry=shapely.MultiPolygon([shapely.box(124, 43, 126, 44)]),
     )
     with store.connection() as conn:
         counties.replace(conn, [whole])
-        runs.save(conn, samples.a_run())
-        estimates.add(conn, [samples.an_estimate("220322", "maize", 8.0)])
-        made = replace(
-            samples.a_run(),
-            run_id="a" * 16,
-            kind="yield-map",
-            inputs={"estimates": samples.RUN_ID},
-        )
-        runs.save(conn, made)
+    # 1 / 1.28155
+    lishu = {"code": "220322", "estimate": 8.0, "sd": 0.780305}
+    samples.add_yield_map(archive, run_id="a" * 16, **{"heitu:counties": [lishu]})
 
 
 def test_fields_of_a_file_have_the_mean_of_their_pixels(
@@ -99,9 +93,9 @@ def test_fields_of_a_file_have_the_mean_of_their_pixels(
 
 
 def test_the_countys_interval_and_the_fields_error_make_theirs(
-    platform: Store, tmp_path: Path
+    platform: Store, own_archive: Archive, tmp_path: Path
 ) -> None:
-    add_estimates(platform)
+    add_estimates(platform, own_archive)
     path, out = outlines(tmp_path / "f.geojson"), tmp_path / "fields.csv"
     alone = run(MAP, "--fields", path, "--out", out)
     assert "区间只含县级误差" in alone.stdout
@@ -116,11 +110,13 @@ def test_the_countys_interval_and_the_fields_error_make_theirs(
     assert table["error"].tolist() == ["full", "full"]
 
 
-def test_stored_fields_of_the_maps_crop_and_year_are_told(platform: Store) -> None:
+def test_stored_fields_of_the_maps_crop_and_year_are_told(
+    platform: Store, own_archive: Archive
+) -> None:
     missing = run(MAP)
     assert isinstance(missing.exception, FieldsMissing)
     assert english(str(missing.exception))
-    add_estimates(platform)
+    add_estimates(platform, own_archive)
     inside = replace(samples.a_field(), geometry=box(4, 4, 14, 14))
     with platform.connection() as conn:
         fields.put(conn, [inside])
@@ -130,8 +126,8 @@ def test_stored_fields_of_the_maps_crop_and_year_are_told(platform: Store) -> No
     assert "4.00" in result.stdout
 
 
-def test_a_field_off_the_map_says_so(platform: Store) -> None:
-    add_estimates(platform)
+def test_a_field_off_the_map_says_so(platform: Store, own_archive: Archive) -> None:
+    add_estimates(platform, own_archive)
     far = replace(samples.a_field(), geometry=shapely.box(125.9, 43.9, 125.91, 43.91))
     with platform.connection() as conn:
         fields.put(conn, [far])

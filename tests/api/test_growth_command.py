@@ -10,10 +10,12 @@ import pytest
 import rasterio
 from typer.testing import Result
 
+from api.catalogue import Catalogue
 from api.errors import CropUnknown, NoScenesThere, PeriodUnknown, PlaceInvalid
-from api.growth_product import crop_share, finished_growth, make_growth
+from api.growth_product import finished_growth, make_growth
+from api.growth_share import crop_share
 from api.growth_tables import counties_in, zone_table
-from ingest.archive import Archive
+from ingest.archive import Archive, BandData
 from models.growth import Grading
 from raster.errors import NoClearPixel
 from tests.api import growth_cases as cases
@@ -177,6 +179,46 @@ def test_crop_shares_are_laid_over_the_grid(data: Path) -> None:
     assert not soybean.share.any()
 
 
+def add_classes(archive: Archive, *, year: int, maize: tuple[slice, slice]) -> None:
+    """A class map of pixels ten times as fine: maize somewhere, the rest unknown."""
+    grid = cases.GRID.zoom_to(shape=(10 * cases.GRID.height, 10 * cases.GRID.width))
+    code = np.full(grid.shape, 255, np.uint8)
+    code[:30] = 0
+    code[maize] = 1
+    names = ({"name": "non-crop", "value": 0}, {"name": "maize", "value": 1})
+    archive.add_product(
+        product_id=f"crops-even-{year}",
+        kind="crop-classes",
+        geobox=grid,
+        asset=BandData(code, grid, nodata=255),
+        properties={
+            "title": "Crops",
+            "heitu:classes": list(names),
+            "heitu:year": year,
+            "heitu:run": "0123456789abcdef",
+            "heitu:simulated": False,
+        },
+    )
+
+
+def test_crop_classes_become_shares_of_the_known_pixels(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    # Of the first row of coarse pixels four of ten rows; then three rows of ten known.
+    add_classes(archive, year=2026, maize=(slice(0, 4), slice(None)))
+    found = crop_share(archive, "maize", cases.GRID)
+    assert found is not None
+    assert np.unique(found.share[0]).tolist() == [pytest.approx(0.4)]
+    assert not found.share[1:].any()
+    add_classes(archive, year=2025, maize=(slice(30, 33), slice(None)))
+    past = crop_share(archive, "maize", cases.GRID, year=2025)
+    assert past is not None
+    assert past.item.id == "crops-even-2025"
+    # Nothing else is known of that row: all that is known there is maize.
+    assert np.unique(past.share[3]).tolist() == [1.0]
+    with pytest.raises(CropUnknown, match="maize"):
+        crop_share(archive, "non-crop", cases.GRID)
+
+
 def test_a_crop_that_is_not_mapped_is_refused(data: Path) -> None:
     with pytest.raises(CropUnknown, match="maize, soybean"):
         crop_share(Archive(data / "archive"), "sorghum", cases.GRID)
@@ -191,13 +233,33 @@ def test_without_a_crop_map_all_land_is_graded_and_it_is_said(tmp_path: Path) ->
 
 def test_a_published_growth_is_a_product_of_the_archive(data: Path) -> None:
     result = cases.run(data, *asked(data, "--publish"))
-    name = result.stdout.splitlines()[-1].removeprefix("products/")
-    assert re.fullmatch("growth-220322-20260721-[0-9a-f]{6}-maize", name)
-    item = Archive(data / "archive").item("products", name)
-    about = item.properties
-    assert (about["heitu:kind"], about["heitu:crop"]) == ("growth", "maize")
-    assert about["heitu:simulated"] is True
-    assert (about["heitu:unit"], about["heitu:colormap"]) == ("ΔNDVI", "rdylgn")
+    names = [line.removeprefix("products/") for line in result.stdout.splitlines()[-2:]]
+    stem = "growth-220322-20260721-[0-9a-f]{6}-maize"
+    for name, kind in zip(names, ("grade", "difference"), strict=True):
+        assert re.fullmatch(f"{stem}-{kind}", name)
+    archive = Archive(data / "archive")
+    grade, difference = (archive.item("products", name).properties for name in names)
+    assert (grade["heitu:kind"], grade["heitu:crop"]) == ("growth-grade", "maize")
+    assert (grade["heitu:simulated"], difference["heitu:simulated"]) == (True, True)
+    assert [one["name_zh"] for one in grade["heitu:classes"]] == [
+        *("差", "较差", "持平", "较好", "好")
+    ]
+    assert grade["heitu:period"] == ["2026-07-21", "2026-07-31"]
+    assert "of no standard" in grade["heitu:warnings"][0]["en"]
+    assert (difference["heitu:unit"], difference["heitu:colormap"]) == (
+        "ΔNDVI",
+        "rdylgn",
+    )
+
+
+def test_a_published_grade_is_drawn_in_its_colours(data: Path) -> None:
+    cases.run(data, *asked(data, "--publish"))
+    archive = Archive(data / "archive")
+    products = Catalogue(archive).products()
+    (grade,) = (one for one in products if one.kind == "growth-grade")
+    assert (grade.colormap, grade.range, grade.scale) == ("classes", (1, 5), 1.0)
+    with rasterio.open(archive.item("products", grade.id).assets["data"].href) as cog:
+        assert (cog.nodata, np.unique(cog.read(1)).tolist()) == (0, [2])
 
 
 def test_a_field_is_graded_from_its_file(data: Path, tmp_path: Path) -> None:

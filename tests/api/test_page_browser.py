@@ -20,6 +20,8 @@ from api.server import bind, serving
 from ingest.archive import Archive
 from store import Store, counties, devices, estimates, runs
 from tests.api import samples
+from tests.api.test_growth_routes import write
+from tests.api.test_products import ACCURACY, add_crop_map
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -271,3 +273,58 @@ def test_link_to_a_window_shows_the_window(address: str, tmp_path: Path) -> None
     # The scale bar of a map 640 m wide; of the province it reads in kilometres.
     assert re.search(r" \d+ m ", shown)
     assert " km " not in shown
+
+
+@pytest.fixture
+def graded(
+    filled_store: Store, own_archive: Archive, tmp_path: Path
+) -> Iterator[tuple[str, Path]]:
+    """Address of a platform with a crop map, and the folder of its growth."""
+    add_crop_map(own_archive, **{"heitu:accuracy": ACCURACY})
+    for name in ("growth", "bulletins"):
+        (tmp_path / name).mkdir()
+    app = create_app(
+        store=filled_store,
+        archive=own_archive,
+        growth=tmp_path / "growth",
+        bulletins=tmp_path / "bulletins",
+    )
+    with serving(app, bind("127.0.0.1", 0)) as address:
+        yield address, tmp_path
+
+
+def test_a_county_tells_its_growth_and_links_its_bulletin(
+    graded: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, folder = graded
+    write(folder / "growth", "growth-220322-20260721-counties-maize.csv", {})
+    for name in ("zh.html", "zh.pdf", "en.html"):
+        (folder / "bulletins" / f"bulletin-220322-maize-20260721-{name}").touch()
+    shown = read(f"{address}?county=220322", tmp_path / "profile")
+    assert "长势（与往年同期比较） 模拟数据 · simulated 较差" in shown
+    assert "2026年7月21日—31日" in shown
+    assert "NDVI 0.58，往年同期 0.64（−0.06）" in shown
+    assert "低于所有往年" in shown
+    assert "旬简报（HTML） 7月21日旬简报（PDF）" in shown
+
+
+def test_a_county_nobody_graded_is_told_what_to_run(
+    graded: tuple[str, Path], tmp_path: Path
+) -> None:
+    query = "county=220322&lang=en"
+    shown = read(f"{graded[0]}?{query}", tmp_path / "profile")
+    assert "heitu growth --county 220322 --crop maize --date DATE" in shown
+    assert "heitu bulletin 220322 --crop maize --date DATE" in shown
+
+
+def test_a_crop_map_is_shown_with_classes_and_accuracy(
+    graded: tuple[str, Path], tmp_path: Path
+) -> None:
+    layer = "crop-classes-220322-10m"
+    shown = read(f"{graded[0]}?lang=en&layer={layer}", tmp_path / "profile")
+    assert "Crops of Lishu 2026" in shown
+    assert "maize rice Not seen clear often enough for a class" in shown
+    assert "Accuracy: 90% (80–95%) of the samples right" in shown
+    assert "100 samples of 2026; cross-validated in blocks of 50 km" in shown
+    assert "no sample is of 2026" in shown
+    assert "holds simulated data" in shown

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from api.bulletin.words import GRADE_COLOURS
 from sensors.quantities import DEVICE_KINDS, QUANTITIES
 from store.estimates import Status
 
@@ -77,6 +78,11 @@ def test_no_words_are_left_over() -> None:
         for key in words("zh")
         if key not in quoted and key.split(".")[0] not in families
     ] == []
+
+
+def test_grades_of_the_page_have_the_colours_of_the_map() -> None:
+    (written,) = re.findall(r"GRADE_COLOURS = \[([^]]+)\]", CODE)
+    assert tuple(re.findall(r"#\w{6}", written)) == GRADE_COLOURS
 
 
 def test_every_quantity_has_words() -> None:

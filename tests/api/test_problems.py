@@ -46,6 +46,18 @@ SHOWN = [
     ),
     (errors.PeriodInvalid("from b is after to a"), 422, "Period invalid", "after"),
     (errors.SceneFailed("S2_1"), 500, "Scene unreadable", "'S2_1'"),
+    (
+        errors.GrowthMissing("rice", county="220322", when="2026", known=["2025"]),
+        404,
+        "Growth not graded",
+        "`heitu growth --county 220322 --crop rice --date DATE`",
+    ),
+    (
+        errors.BulletinMissing("rice", county="220322", wanted="zh pdf", known=[]),
+        404,
+        "Bulletin missing",
+        "there is none yet",
+    ),
     (errors.PageNotBuilt("run `make page`"), 503, "Page not built", "make page"),
 ]
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from api.app import create_app
 from api.tiles import WEB_MERCATOR
-from ingest.archive import Archive
+from ingest.archive import Archive, BandData
 from store import Store
 from tests.api import samples
 from tests.api.problem_contract import assert_problem
@@ -50,6 +50,11 @@ def test_list_describes_what_can_be_drawn(client: TestClient) -> None:
         "simulated": True,
         "title_zh": "2026 年玉米单产（10m）",
         "title_en": "Maize yield 2026, 10m",
+        "place": None,
+        "period": None,
+        "classes": [],
+        "accuracy": None,
+        "warnings": [],
         "tilejson": f"http://testserver/products/{ID}/tilejson.json",
     }
 
@@ -191,9 +196,99 @@ def test_value_at_a_point(
     client: TestClient, pixel: tuple[int, int], expected: dict[str, object]
 ) -> None:
     place = samples.lonlat(samples.FINE, pixel)
-    assert client.get(f"/products/{ID}/point", params=place).json() == expected
+    found = client.get(f"/products/{ID}/point", params=place).json()
+    assert found == expected | {"name_en": None, "name_zh": None}
 
 
 def test_point_outside_the_product_is_404(client: TestClient) -> None:
     response = client.get(f"/products/{ID}/point", params={"lon": 120, "lat": 40})
     assert_problem(response, 404, "Point outside", "lon 120.0, lat 40.0")
+
+
+CLASSES = [
+    {"value": 1, "name": "maize", "name_en": "maize", "name_zh": "玉米"}
+    | {"colour": "#f2c14e"},
+    {"value": 2, "name": "rice", "name_en": "rice", "name_zh": "水稻"}
+    | {"colour": "#4d9de0"},
+]
+_SHARE = {"value": 0.9, "lower": 0.8, "upper": 0.95, "n": 100}
+ACCURACY = {
+    "method": "cross-validated in blocks of 50 km",
+    "independent": False,
+    "years": [2026],
+    "n": 100,
+    "interval": 0.95,
+    "classes": ["maize", "rice"],
+    "confusion": [[50, 5], [5, 40]],
+    "overall": _SHARE,
+    "users": [_SHARE, _SHARE],
+    "producers": [_SHARE, {"value": None, "lower": None, "upper": None, "n": 0}],
+}
+
+
+def add_crop_map(archive: Archive, **more: object) -> None:
+    """Maize in the west, rice in the east, nothing known of the cloud."""
+    code = np.ones(samples.FINE.shape, np.uint8)
+    code[:, 32:] = 2
+    code[samples.CLOUDED] = 255
+    archive.add_product(
+        product_id="crops-220322-2026",
+        kind="crop-classes",
+        geobox=samples.FINE,
+        asset=BandData(code, samples.FINE, nodata=255),
+        properties={
+            "title": "Crops of Lishu 2026",
+            "heitu:title_zh": "2026 年梨树县作物分布",
+            "heitu:year": 2026,
+            "heitu:run": samples.RUN_ID,
+            "heitu:simulated": True,
+            "heitu:unit": "class",
+            "heitu:place": "220322",
+            "heitu:classes": CLASSES,
+            "heitu:warnings": [{"en": "no sample is of 2026", "zh": "没有样本"}],
+            **more,
+        },
+    )
+
+
+@pytest.fixture
+def mapped(store: Store, own_archive: Archive) -> TestClient:
+    add_crop_map(own_archive, **{"heitu:accuracy": ACCURACY})
+    return TestClient(create_app(store=store, archive=own_archive))
+
+
+def test_a_crop_map_is_listed_with_classes_and_accuracy(mapped: TestClient) -> None:
+    (product,) = mapped.get("/products").json()["products"]
+    assert (product["kind"], product["crop"]) == ("crop-classes", None)
+    assert (product["place"], product["simulated"]) == ("220322", True)
+    assert product["classes"] == CLASSES
+    assert product["accuracy"] == ACCURACY
+    assert product["warnings"] == [{"en": "no sample is of 2026", "zh": "没有样本"}]
+
+
+def test_a_crop_map_without_its_accuracy_is_not_shown(
+    store: Store, own_archive: Archive
+) -> None:
+    add_crop_map(own_archive)
+    app = create_app(store=store, archive=own_archive)
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.get("/products").json() == {"products": []}
+    response = client.get("/products/crops-220322-2026/tilejson.json")
+    assert_problem(response, 500, "Product invalid", "heitu:accuracy")
+
+
+def test_classes_are_drawn_in_their_own_colours(mapped: TestClient) -> None:
+    tile = tile_over(samples.CLEAR, 11)
+    path = f"tiles/WebMercatorQuad/{tile.z}/{tile.x}/{tile.y}.png"
+    response = mapped.get(f"/products/crops-220322-2026/{path}")
+    drawn = np.array(Image.open(io.BytesIO(response.content)).convert("RGBA"))
+    seen = {tuple(map(int, colour)) for colour in drawn.reshape(-1, 4) if colour[3]}
+    # No mixture of the two, as an average would give.
+    assert seen == {(0xF2, 0xC1, 0x4E, 255), (0x4D, 0x9D, 0xE0, 255)}
+
+
+def test_a_class_at_a_point_has_its_names(mapped: TestClient) -> None:
+    place = samples.lonlat(samples.FINE, EAST)
+    found = mapped.get("/products/crops-220322-2026/point", params=place).json()
+    assert (found["value"], found["status"]) == (2.0, "ok")
+    assert (found["name_zh"], found["name_en"]) == ("水稻", "rice")

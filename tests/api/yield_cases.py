@@ -95,11 +95,23 @@ def put_seasons(
     return made
 
 
+def a_production(*surveys: str) -> runs.Run:
+    """A run of production that read these surveys of areas."""
+    read = {f"areas/{name}": name for name in surveys}
+    return _run("county-production", {"yields": "y", "statistics": "s"} | read)
+
+
 def _season_run(year: int, *, scenes: int) -> runs.Run:
     inputs = {f"scene-{year}-{i}": f"sha{i}" for i in range(scenes)}
+    return _run(
+        "season", inputs | {"counties": "outlines", "crop-map-1km": "map"}, year=year
+    )
+
+
+def _run(kind: str, inputs: dict[str, str], *, year: int = YEAR) -> runs.Run:
     parts: dict[str, Any] = {
-        "kind": "season",
-        "inputs": inputs | {"counties": "outlines", "crop-map-1km": "map"},
+        "kind": kind,
+        "inputs": inputs,
         "parameters": {"year": year},
         "code_version": "1",
         "model_version": None,

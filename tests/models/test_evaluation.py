@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from models import skill
+from models.evaluation import baselines, estimates_of_years
 from tests.models.histories import linear_history, response_history
 
 
@@ -74,3 +75,21 @@ def test_each_crop_has_its_own_skill() -> None:
     maize = linear_history()
     both = pd.concat([maize, maize.assign(crop="rice")])
     assert [result.crop for result in skill(both, features=())] == ["maize", "rice"]
+
+
+def test_four_years_have_no_mean_of_five() -> None:
+    history = linear_history(years=5)
+    short = (history["county"] == "220322") & (history["year"] == 2012)
+    rows = linear_history(years=1, first=2017)
+    found = baselines(history.loc[~short], rows)
+    assert found["county"].tolist() == rows["county"].tolist()
+    assert found["mean5"].isna().tolist() == [True, False, False]
+    # 8 and 10 t/ha in the middle year of five.
+    assert found["mean5"].tolist()[1:] == pytest.approx([8.0, 10.0])
+
+
+def test_years_without_a_yield_are_no_rows() -> None:
+    found = estimates_of_years(linear_history(), features=(), years=[2030])
+    assert found.empty
+    assert "value" in found.columns
+    assert skill(linear_history(), features=(), years=[2030]) == []

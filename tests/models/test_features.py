@@ -1,4 +1,5 @@
 import math
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -237,8 +238,12 @@ def weather(county: str = "220322") -> pd.DataFrame:
     )
 
 
+def season_of(frame: pd.DataFrame, *, year: int = 2023) -> pd.DataFrame:
+    return weather_features(frame, until=date(year, 10, 31))
+
+
 def test_a_season_of_weather() -> None:
-    row = weather_features(weather(), 2023).iloc[0]
+    row = season_of(weather()).iloc[0]
     assert row["county"] == "220322"
     # 91 days of 8, 62 days of (24 + 30) / 2 - 10 = 17.
     assert row["gdd10"] == pytest.approx(91 * 8 + 62 * 17)
@@ -253,30 +258,30 @@ def test_other_years_and_the_order_of_days_do_not_matter() -> None:
     other = weather()
     other["day"] = other["day"] - pd.DateOffset(years=1)
     mixed = pd.concat([weather(), other.assign(precipitation=9.0)])
-    expected = weather_features(weather(), 2023)
+    expected = season_of(weather())
     shuffled = mixed.sample(frac=1.0, random_state=1)
-    pd.testing.assert_frame_equal(weather_features(shuffled, 2023), expected)
+    pd.testing.assert_frame_equal(season_of(shuffled), expected)
 
 
 def test_days_may_be_dates() -> None:
     frame = weather()
     dates = frame.assign(day=[day.date() for day in frame["day"]])
-    expected = weather_features(frame, 2023)
-    pd.testing.assert_frame_equal(weather_features(dates, 2023), expected)
+    expected = season_of(frame)
+    pd.testing.assert_frame_equal(season_of(dates), expected)
 
 
 def test_part_of_a_season_is_not_a_small_season() -> None:
     frame = weather()
     frame = frame.loc[frame["day"] != pd.Timestamp("2023-07-10")]
     frame.loc[frame["day"] == pd.Timestamp("2023-09-10"), "radiation"] = np.nan
-    row = weather_features(frame, 2023).iloc[0]
+    row = season_of(frame).iloc[0]
     assert row[["gdd10", "edd30", "precipitation_jul_aug", "radiation"]].isna().all()
     assert row["precipitation_may_jun"] == 61.0
     assert row["precipitation_sep"] == 30.0
 
 
 def test_a_county_without_the_year_is_visible() -> None:
-    table = weather_features(weather(), 2024)
+    table = season_of(weather(), year=2024)
     assert table["county"].tolist() == ["220322"]
     assert table.drop(columns="county").isna().all(axis=None)
 
@@ -285,8 +290,8 @@ def test_untrue_weather_is_refused() -> None:
     frame = weather()
     frame.loc[frame["day"] == pd.Timestamp("2023-06-01"), "tmin"] = 25.0
     with refused(ValueInvalid, match=r"220322 on 2023-06-01: tmin 25.0"):
-        weather_features(frame, 2023)
+        season_of(frame)
     with refused(RowsDuplicated, match="county 220322, day 2023-05-01"):
-        weather_features(pd.concat([weather(), weather()]), 2023)
+        season_of(pd.concat([weather(), weather()]))
     with refused(ColumnMissing, match="no column radiation"):
-        weather_features(weather().drop(columns="radiation"), 2023)
+        season_of(weather().drop(columns="radiation"))

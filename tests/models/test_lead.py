@@ -8,14 +8,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from models import ColumnMissing, SeasonInvalid, ShapeMismatch, ValueInvalid
-from models.features import weather_features
+from models.features import weather_features, weather_names
 from models.lead import (
     lead_days,
     lead_name,
     same_day,
     season_to_date,
-    weather_names_to_date,
-    weather_to_date,
 )
 
 NODATA = -32768
@@ -50,8 +48,8 @@ def weather(year: int = 2026, **changes: float) -> pd.DataFrame:
     return pd.DataFrame({"county": "220322", "day": days, **plain, **changes})
 
 
-def test_weather_to_date_sums_the_days_that_have_been() -> None:
-    found = weather_to_date(weather(), until=date(2026, 7, 15))
+def test_weather_up_to_a_day_sums_the_days_that_have_been() -> None:
+    found = weather_features(weather(), until=date(2026, 7, 15))
     # 31 + 30 + 15 days of 15 degree days and 15 MJ; 61 and 15 days of 2 mm.
     assert found.to_dict("records") == [
         {
@@ -68,8 +66,8 @@ def test_weather_to_date_sums_the_days_that_have_been() -> None:
 def test_weather_to_the_end_is_that_of_the_whole_season() -> None:
     daily = weather(tmax=36.0)
     pd.testing.assert_frame_equal(
-        weather_to_date(daily, until=date(2026, 10, 31)),
-        weather_features(daily, 2026),
+        weather_features(daily, until=date(2026, 10, 31)),
+        weather_features(daily, until=date(2026, 9, 30)),
         check_like=True,
     )
 
@@ -81,14 +79,14 @@ def test_later_days_change_nothing() -> None:
         precipitation=np.where(daily["day"] > pd.Timestamp(until), 99.0, 2.0)
     )
     pd.testing.assert_frame_equal(
-        weather_to_date(wet, until=until), weather_to_date(daily, until=until)
+        weather_features(wet, until=until), weather_features(daily, until=until)
     )
 
 
 def test_single_missing_day_leaves_no_sum() -> None:
     daily = weather()
     gap = daily[daily["day"] != pd.Timestamp(2026, 5, 20)]
-    found = weather_to_date(gap, until=date(2026, 7, 31)).iloc[0]
+    found = weather_features(gap, until=date(2026, 7, 31)).iloc[0]
     assert np.isnan(found["gdd10"])
     assert np.isnan(found["precipitation_may_jun"])
     assert found["precipitation_jul_aug"] == 62.0
@@ -105,14 +103,14 @@ def test_single_missing_day_leaves_no_sum() -> None:
     ],
 )
 def test_sum_of_few_days_is_no_feature(until: date, names: tuple[str, ...]) -> None:
-    assert weather_names_to_date(until) == names
+    assert weather_names(until) == names
 
 
 def test_weather_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueInvalid, match=r"220322 on 2026-05-01.*最低气温"):
-        weather_to_date(weather(tmin=31.0), until=date(2026, 6, 30))
+        weather_features(weather(tmin=31.0), until=date(2026, 6, 30))
     with pytest.raises(ColumnMissing, match="radiation"):
-        weather_to_date(weather().drop(columns="radiation"), until=date(2026, 6, 30))
+        weather_features(weather().drop(columns="radiation"), until=date(2026, 6, 30))
 
 
 def season(curve: NDArray[Any]) -> xr.Dataset:
@@ -192,3 +190,13 @@ def test_season_of_other_variables_is_refused() -> None:
 def test_grids_that_differ_are_refused() -> None:
     with pytest.raises(ShapeMismatch, match="网格不一致"):
         to_date(season(np.full((3, 1, 1), 5000)), maize=[100, 100])
+
+
+def test_zone_without_a_county_is_refused() -> None:
+    with pytest.raises(ShapeMismatch, match="zone 1 has no county"):
+        season_to_date(
+            season(np.full((3, 1, 1), 5000)),
+            zones=np.ones((1, 1), np.int16),
+            fractions=np.zeros((3, 1, 1), np.uint8),
+            county_codes=["220322"],
+        )

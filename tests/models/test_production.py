@@ -15,6 +15,7 @@ from models.production import (
     product,
     shared_share,
     total,
+    total_product,
     weighted_mean,
 )
 
@@ -184,3 +185,50 @@ def test_area_never_seen_to_change_has_no_error() -> None:
     assert values[0] == 100.0
     assert np.isnan(values[1])
     assert np.isnan(wrong).all()
+
+
+def test_shares_of_their_own_add_up_part_by_part() -> None:
+    # 3^2 + 4^2, and 2 x 3 x sqrt(0.25) x 4 x sqrt(1) between the two.
+    made = total([Quantity(10.0, 3.0), Quantity(20.0, 4.0)], shared=[0.25, 1.0])
+    assert made.error == pytest.approx(math.sqrt(37.0))
+
+
+def test_one_county_has_the_error_of_its_product() -> None:
+    area, grown = Quantity(10.0, 1.0), Quantity(8.0, 0.5)
+    made = total_product([area], [grown], areas_shared=0.7, yields_shared=0.7)
+    assert made == product(area, grown)
+
+
+def test_production_of_surveyed_counties_shares_the_error_of_yields_alone() -> None:
+    areas = [Quantity(100.0, 10.0), Quantity(200.0, 10.0)]
+    yields = [Quantity(8.0, 1.0), Quantity(6.0, 0.5)]
+    made = total_product(areas, yields, areas_shared=0.0, yields_shared=1.0)
+    assert made.value == 2000.0
+    # Yields: (100 x 1 + 200 x 0.5)^2. Areas: (8 x 10)^2 + (6 x 10)^2. Of both at
+    # once: (10 x 1)^2 + (10 x 0.5)^2.
+    assert made.error == pytest.approx(math.sqrt(40_000 + 10_000 + 125))
+
+
+def test_total_production_is_as_wrong_as_drawn_counties_are() -> None:
+    rng = np.random.default_rng(8)
+    x, sx = np.array([100.0, 80.0, 50.0]), np.array([12.0, 6.0, 9.0])
+    y, sy = np.array([8.0, 7.0, 9.0]), np.array([0.8, 0.9, 0.5])
+    # The first area is surveyed, the others drift together by half of their variance.
+    own = np.array([0.0, 0.5, 0.5])
+
+    def drawn(
+        level: NDArray[np.float64], spread: NDArray[np.float64], c: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        of_year = rng.normal(size=(400_000, 1))
+        of_county = rng.normal(size=(400_000, 3))
+        return level + spread * (of_year * np.sqrt(c) + of_county * np.sqrt(1 - c))
+
+    tonnes = (drawn(x, sx, own) * drawn(y, sy, np.full(3, 0.6))).sum(axis=1)
+    made = total_product(
+        [Quantity(*pair) for pair in zip(x.tolist(), sx.tolist(), strict=True)],
+        [Quantity(*pair) for pair in zip(y.tolist(), sy.tolist(), strict=True)],
+        areas_shared=own.tolist(),
+        yields_shared=0.6,
+    )
+    assert made.value == pytest.approx(tonnes.mean(), rel=1e-3)
+    assert made.error == pytest.approx(tonnes.std(), rel=5e-3)

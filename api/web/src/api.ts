@@ -61,6 +61,65 @@ export interface Statistic {
   readonly simulated: boolean;
 }
 
+/** Growth of a county in a dekad; without a grade, the reason says why. */
+export interface Growth {
+  readonly county: string;
+  readonly index: string;
+  readonly dekad_start: string;
+  readonly dekad_end: string;
+  readonly grade: number | null;
+  readonly grade_en: string | null;
+  readonly grade_zh: string | null;
+  readonly value: number | null;
+  readonly normal: number | null;
+  readonly difference: number | null;
+  readonly vci: number | null;
+  readonly years: number;
+  readonly shares: readonly number[] | null;
+  readonly status: string;
+  readonly reason_en: string | null;
+  readonly reason_zh: string | null;
+  readonly limits: readonly number[] | null;
+  readonly crop_map: string | null;
+  readonly simulated: boolean;
+}
+
+export interface Bulletin {
+  /** First day of the dekad. */
+  readonly dekad: string;
+  readonly language: Lang;
+  readonly form: "html" | "pdf";
+  readonly href: string;
+}
+
+export interface ProductClass {
+  readonly value: number;
+  readonly name: string;
+  readonly name_en: string;
+  readonly name_zh: string;
+  readonly colour: string;
+}
+
+/** A share with the bounds of its interval; null where nothing is known. */
+export interface Share {
+  readonly value: number | null;
+  readonly lower: number | null;
+  readonly upper: number | null;
+  readonly n: number;
+}
+
+export interface Accuracy {
+  readonly method: string;
+  readonly independent: boolean;
+  readonly years: readonly number[];
+  readonly n: number;
+  readonly interval: number;
+  readonly classes: readonly string[];
+  readonly overall: Share;
+  readonly users: readonly Share[];
+  readonly producers: readonly Share[];
+}
+
 export interface Product {
   readonly id: string;
   readonly kind: string;
@@ -74,6 +133,15 @@ export interface Product {
   readonly simulated: boolean;
   readonly title_zh: string;
   readonly title_en: string;
+  readonly colormap: string;
+  /** What it was made for, e.g. a county's code; null where not said. */
+  readonly place: string | null;
+  /** First and last day of the dekad it tells of; null for a whole year. */
+  readonly period: readonly [string, string] | null;
+  /** Of a map of classes; empty for a quantity. */
+  readonly classes: readonly ProductClass[];
+  readonly accuracy: Accuracy | null;
+  readonly warnings: readonly { readonly en: string; readonly zh: string }[];
   readonly tilejson: string;
 }
 
@@ -87,6 +155,9 @@ export interface PointValue {
   readonly value: number | null;
   readonly unit: string;
   readonly status: string;
+  /** Of the class; null for a quantity. */
+  readonly name_en: string | null;
+  readonly name_zh: string | null;
 }
 
 export interface Season {
@@ -161,7 +232,7 @@ export function href(route: string, query: Record<string, string | number> = {})
  * Path of an address of ours. Behind a proxy the server may not know its public scheme
  * and host, but the page does: it was loaded from there.
  */
-function samePlace(address: string): string {
+export function samePlace(address: string): string {
   return address.replace(/^https?:\/\/[^/]+/, "");
 }
 
@@ -230,6 +301,31 @@ export async function statistics(
   return (await orEmpty(answer, none)).statistics;
 }
 
+/** Growth of a county in each dekad of a year that was graded. */
+export async function growth(
+  crop: Crop,
+  year: number,
+  county: string,
+  signal: AbortSignal,
+): Promise<readonly Growth[]> {
+  const none: { growth: Growth[] } = { growth: [] };
+  const address = href(`counties/${encodeURIComponent(county)}/growth`, { crop, year });
+  return (await orEmpty(get<typeof none>(address, signal), none)).growth;
+}
+
+/** Bulletins of a county and year, the newest first. */
+export async function bulletins(
+  crop: Crop,
+  year: number,
+  county: string,
+  signal: AbortSignal,
+): Promise<readonly Bulletin[]> {
+  const none: { bulletins: Bulletin[] } = { bulletins: [] };
+  const address = href(`counties/${encodeURIComponent(county)}/bulletins`, { crop });
+  const all = (await orEmpty(get<typeof none>(address, signal), none)).bulletins;
+  return all.filter(({ dekad }) => dekad.startsWith(`${year}-`));
+}
+
 export async function products(): Promise<readonly Product[]> {
   return (await get<{ products: Product[] }>(href("products"))).products;
 }
@@ -246,7 +342,13 @@ export function point(
   signal: AbortSignal,
 ): Promise<PointValue> {
   const address = href(`products/${encodeURIComponent(product.id)}/point`, { lon, lat });
-  const none: PointValue = { value: null, unit: product.unit, status: "no-data" };
+  const none: PointValue = {
+    value: null,
+    unit: product.unit,
+    status: "no-data",
+    name_en: null,
+    name_zh: null,
+  };
   return orEmpty(get(address, signal), none);
 }
 

@@ -20,6 +20,10 @@ export function setLanguage(value: Lang): void {
   document.documentElement.lang = LOCALE[value];
 }
 
+export function language(): Lang {
+  return lang;
+}
+
 /** The words for `key`, with {name} filled in from `values`. */
 export function t(key: Key, values: Readonly<Record<string, string | number>> = {}): string {
   return WORDS[lang][key].replace(/\{(\w+)\}/g, (hole, name: string) =>
@@ -121,6 +125,19 @@ export function day(iso: string, withYear = false): string {
     day: "numeric",
     ...(withYear ? { year: "numeric" } : {}),
   }).format(new Date(iso.slice(0, 10)));
+}
+
+/** Two days of one month: "21–31 Aug 2026". */
+export function span(first: string, last: string, withYear = false): string {
+  // The browsers' Chinese range is written in figures alone.
+  if (lang === "zh") return `${day(first, withYear)}—${Number(last.slice(8))}日`;
+  const form = new Intl.DateTimeFormat(LOCALE[lang], {
+    timeZone: "UTC",
+    month: "short",
+    day: "numeric",
+    ...(withYear ? { year: "numeric" } : {}),
+  });
+  return form.formatRange(new Date(first), new Date(last));
 }
 
 export function month(seconds: number): string {

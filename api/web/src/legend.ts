@@ -1,14 +1,33 @@
 /** The card on the map: which layer is shown, how strongly, and what its colours mean. */
 
-import type { Product } from "./api";
+import type { Accuracy, Product, Share } from "./api";
 import { element, fill, h } from "./dom";
-import { cropWord, decimals, number, t, titled } from "./i18n";
+import { cropWord, decimals, either, inLanguage, named, number, percent, span, t, titled } from "./i18n";
 import { ramp, type Scale } from "./scale";
 import type { State } from "./state";
 
 /** Name of a product's layer in the address: it outlives a change of crop or year. */
 export function layerOf(product: Product): string {
-  return `${product.kind}-${product.resolution_m}m`;
+  const { kind, place, period, resolution_m } = product;
+  return [kind, place, period?.[0].slice(5), `${resolution_m}m`].filter(Boolean).join("-");
+}
+
+/** Layers that differ in their dekad alone are one choice. */
+function familyOf(product: Product): string {
+  return layerOf({ ...product, period: null });
+}
+
+const KINDS = ["yield-map", "yield-map-uncertainty", "growth-grade", "growth-difference"];
+
+/** Yields before growth before crops, coarse before fine, the newest dekad first. */
+export function inOrder(products: readonly Product[]): Product[] {
+  const order = ({ kind }: Product): number => (KINDS.includes(kind) ? KINDS.indexOf(kind) : 9);
+  return [...products].sort(
+    (a, b) =>
+      order(a) - order(b) ||
+      b.resolution_m - a.resolution_m ||
+      (b.period?.[0] ?? "").localeCompare(a.period?.[0] ?? ""),
+  );
 }
 
 export interface Layers {
@@ -47,12 +66,114 @@ export function drawLegend(layers: Layers): void {
       {},
       h("legend", { class: "hidden" }, t("layer")),
       choice("county", t("layer.county"), null),
-      ...offered.map((one) => choice(layerOf(one), titled(one), one)),
+      ...families(offered).map((family) => {
+        const one = family.find((each) => layerOf(each) === state.layer) ?? family[0]!;
+        return choice(layerOf(one), nameIn(offered, one), one);
+      }),
     ),
+    product && dekads(layers, product),
     state.layer !== "county" && !product && missing(layers),
     product && opacity(layers),
-    product ? continuous(product, state) : classes(layers),
+    product ? key(product, state) : classes(layers),
+    product && cautions(product),
   );
+}
+
+/** A title, with the pixel size where another layer has the same one. */
+function nameIn(offered: readonly Product[], product: Product): string {
+  const { resolution_m: metres } = product;
+  const other = offered.some((one) => one.resolution_m !== metres && titled(one) === titled(product));
+  const words = { title: titled(product), metres: number(metres, 0) };
+  return other ? t("layer.sized", words) : words.title;
+}
+
+function families(products: readonly Product[]): Product[][] {
+  const found = new Map<string, Product[]>();
+  for (const one of products)
+    found.set(familyOf(one), [...(found.get(familyOf(one)) ?? []), one]);
+  return [...found.values()];
+}
+
+/** The choice of a dekad, where the layer on the map has several. */
+function dekads({ offered, pick }: Layers, product: Product): HTMLElement | false {
+  const alike = offered.filter((one) => familyOf(one) === familyOf(product));
+  if (alike.length < 2) return false;
+  const options = alike.map((one) => {
+    const words = one.period ? span(...one.period) : "";
+    return h("option", { value: layerOf(one), selected: one === product }, words);
+  });
+  const choose = (event: Event): void => {
+    const layer = (event.target as HTMLSelectElement).value;
+    pick(layer, alike.find((one) => layerOf(one) === layer) ?? null);
+  };
+  const select = h("select", { "data-key": "dekad", onchange: choose }, ...options);
+  return h("label", { class: "opacity" }, t("layer.dekad"), select);
+}
+
+function key(product: Product, state: State): HTMLElement {
+  return product.classes.length ? swatches(product, state) : continuous(product, state);
+}
+
+/** Names and colours of classes, and how far they can be trusted. */
+function swatches(product: Product, state: State): HTMLElement {
+  const rows = product.classes.map((one) => {
+    const box = h("i");
+    box.style.backgroundColor = one.colour;
+    return h("li", {}, box, named(one));
+  });
+  return h(
+    "div",
+    {},
+    h("ul", { class: "named" }, ...rows),
+    sign("bare", bare(product, state)),
+    product.accuracy && trust(product, product.accuracy),
+  );
+}
+
+function bare({ kind }: Product, state: State): string {
+  const crop = cropWord(state.crop);
+  if (kind === "crop-classes") return t("legend.unclassified");
+  return kind.startsWith("growth") ? t("legend.no_grade", { crop }) : t("legend.bare", { crop });
+}
+
+function between({ value, lower, upper }: Share): string {
+  if (value === null) return "–";
+  if (lower === null || upper === null) return percent(value);
+  return `${percent(value)} (${number(100 * lower, 0)}–${percent(upper)})`;
+}
+
+/** The accuracy that a map of crops is published with. */
+function trust(product: Product, accuracy: Accuracy): HTMLElement {
+  const { overall, n, years, classes: names, users, producers } = accuracy;
+  const words = new Map(product.classes.map((one) => [one.name, one]));
+  const rows = names.flatMap((name, i) => {
+    const one = words.get(name);
+    if (!one) return [];
+    const cells = [users[i]!, producers[i]!].map((share) => h("td", {}, between(share)));
+    return [h("tr", {}, h("th", {}, named(one)), ...cells)];
+  });
+  const head = h(
+    "tr",
+    {},
+    h("th", {}),
+    h("th", {}, t("accuracy.users")),
+    h("th", {}, t("accuracy.producers")),
+  );
+  const how = { method: inLanguage(accuracy.method), n, years: years.join(t("list")) };
+  return h(
+    "details",
+    { class: "accuracy" },
+    h("summary", {}, t("accuracy.overall", { share: between(overall) })),
+    h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows)),
+    h("p", { class: "note" }, t("accuracy.how", how)),
+    h("p", { class: "note" }, t(accuracy.independent ? "accuracy.independent" : "accuracy.own")),
+  );
+}
+
+/** What a reader of the map has to know. */
+function cautions({ warnings }: Product): HTMLElement | false {
+  const lines = warnings.map((one) => h("li", {}, either(one)));
+  return lines.length > 0 && h("ul", { class: "cautions" }, ...lines);
 }
 
 function missing({ state, year }: Layers): HTMLElement {
@@ -117,7 +238,7 @@ function marks(words: readonly string[]): HTMLElement {
 function continuous(product: Product, state: State): HTMLElement {
   const [low, high] = product.range;
   const bar = h("div", { class: "bar" });
-  const stops = Array.from({ length: 9 }, (_, i) => ramp(i / 8));
+  const stops = Array.from({ length: 11 }, (_, i) => ramp(i / 10, product.colormap));
   bar.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const digits = decimals((high - low) / 4);
@@ -128,6 +249,6 @@ function continuous(product: Product, state: State): HTMLElement {
     h("p", { class: "caption" }, `${titled(product)} · ${product.unit}`),
     bar,
     marks(words),
-    sign("bare", t("legend.bare", { crop: cropWord(state.crop) })),
+    sign("bare", bare(product, state)),
   );
 }

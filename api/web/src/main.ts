@@ -9,7 +9,7 @@ import * as api from "./api";
 import { drawControls } from "./controls";
 import { element, fill, h } from "./dom";
 import { inLanguage, mapName, named, number, setLanguage, t, type Key } from "./i18n";
-import { drawLegend, layerOf } from "./legend";
+import { drawLegend, inOrder, layerOf } from "./legend";
 import { Atlas } from "./map";
 import { reached, report, translate as translateMessages } from "./messages";
 import { drawCounty, intervalOf } from "./panel_county";
@@ -25,6 +25,8 @@ const PIXEL_ZOOM = 11;
 const DEVICE_ZOOM = 9;
 /** How near a link without a view comes to the pixel or device it names. */
 const SPOT_ZOOM = 13;
+/** What a product of the whole province says it was made for. */
+const PROVINCE = "jilin";
 const PANELS: readonly Panel[] = ["county", "season", "devices"];
 
 interface Data {
@@ -68,9 +70,7 @@ function derive(state: State) {
   const estimates = new Map(
     rows.filter((one) => one.year === year).map((one) => [one.county, one]),
   );
-  const offered = mine
-    .filter((product) => product.year === year)
-    .sort((a, b) => b.resolution_m - a.resolution_m);
+  const offered = inOrder(mine.filter((product) => product.year === year));
   return {
     years,
     year,
@@ -230,7 +230,8 @@ function locate(device: string | null): void {
 }
 
 function isWindow(product: api.Product | null): product is api.Product {
-  return product !== null && product.resolution_m < 100;
+  if (product === null) return false;
+  return product.resolution_m < 100 || (product.place !== null && product.place !== PROVINCE);
 }
 
 /** Bring into sight what a state is about, where it names no view. */

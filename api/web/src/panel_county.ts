@@ -2,7 +2,16 @@
 
 import type uPlot from "uplot";
 
-import { href, issues, statistics, type County, type Estimate, type Statistic } from "./api";
+import {
+  bulletins,
+  growth,
+  href,
+  issues,
+  statistics,
+  type County,
+  type Estimate,
+  type Statistic,
+} from "./api";
 import { axis, COLOURS, draw, valueAxis, whisker } from "./chart";
 import { facts, fill, h } from "./dom";
 import {
@@ -20,6 +29,7 @@ import {
   term,
 } from "./i18n";
 import { report } from "./messages";
+import { drawGrowth } from "./panel_growth";
 import { drawIssues } from "./panel_issues";
 import type { Scale } from "./scale";
 import { badge, mark } from "./simulated";
@@ -65,18 +75,22 @@ export function drawCounty(panel: HTMLElement, view: CountyView, signal: AbortSi
   }
   const chart = h("div", { class: "loading" }, t("loading"));
   const told = h("section", { class: "issues" });
-  fill(panel, backTo(view), heading(county), ...figures(view, code), told, chart);
+  const grown = h("section", { class: "growth" });
+  fill(panel, backTo(view), heading(county), ...figures(view, code), grown, told, chart);
   const asked = [
     statistics(view.crop, code, signal),
     issues(view.crop, view.year, code, signal),
+    growth(view.crop, view.year, code, signal),
+    bulletins(view.crop, view.year, code, signal),
   ] as const;
   Promise.all(asked)
-    .then(([rows, issued]) => {
+    .then(([rows, issued, graded, written]) => {
       if (signal.aborted) return;
       mark(
         "panel",
-        [...rows, ...issued].some((one) => one.simulated),
+        [...rows, ...issued, ...graded].some((one) => one.simulated),
       );
+      drawGrowth(grown, { county: code, crop: view.crop, growth: graded, bulletins: written });
       drawIssues(told, issued);
       drawHistory(chart, view, rows);
     })

@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { point, Problem, season, type PointValue, type Product, type Season } from "./api";
 import { axis, COLOURS, draw, marker, valueAxis } from "./chart";
 import { facts, fill, h } from "./dom";
-import { day, month, number, t } from "./i18n";
+import { day, month, named, number, t, titled, type Key } from "./i18n";
 import { report, words } from "./messages";
 import { badge, mark } from "./simulated";
 import type { LonLat } from "./state";
@@ -13,7 +13,7 @@ import type { LonLat } from "./state";
 export interface SeasonView {
   readonly pixel: LonLat | null;
   readonly year: number;
-  /** The yield map whose value is read at the pixel; null = none. */
+  /** The map whose value is read at the pixel; null = none. */
   readonly product: Product | null;
   choose(pixel: LonLat): void;
 }
@@ -32,7 +32,7 @@ export function drawSeason(panel: HTMLElement, view: SeasonView, signal: AbortSi
       if (signal.aborted) return;
       mark("panel", curve.simulated);
       if (curve.simulated) title.append(badge());
-      drawCurve(body, curve, yielded);
+      drawCurve(body, curve, valueOf(product, yielded));
     })
     .catch((error: unknown) => {
       if (signal.aborted) return;
@@ -71,7 +71,9 @@ function position(view: SeasonView): HTMLElement {
   );
 }
 
-function drawCurve(body: HTMLElement, curve: Season, yielded: PointValue | null): void {
+type Row = readonly [name: string, value: string];
+
+function drawCurve(body: HTMLElement, curve: Season, value: Row | null): void {
   body.className = "";
   const place = h(
     "header",
@@ -95,7 +97,7 @@ function drawCurve(body: HTMLElement, curve: Season, yielded: PointValue | null)
     return fill(body, place, h("p", { class: "empty", role: "status" }, t("season.unclear")));
   const chart = h("div", { class: "chart" });
   const readout = h("p", { class: "readout" }, "\u00a0");
-  fill(body, place, h("h3", {}, t("season.chart")), readout, chart, key(), numbers(curve, yielded));
+  fill(body, place, h("h3", {}, t("season.chart")), readout, chart, key(), numbers(curve, value));
   drawChart(chart, readout, curve);
 }
 
@@ -109,7 +111,26 @@ function key(): HTMLElement {
   );
 }
 
-function numbers(curve: Season, yielded: PointValue | null): HTMLElement {
+const NAMES: Readonly<Record<string, Key>> = {
+  "yield-map": "season.yield",
+  "yield-map-uncertainty": "season.uncertainty",
+  "growth-grade": "season.grade",
+  "growth-difference": "season.growth_difference",
+  "crop-classes": "season.crop",
+};
+
+/** What the map on the screen says of the pixel. */
+function valueOf(product: Product | null, found: PointValue | null): Row | null {
+  if (!product || !found) return null;
+  const name = NAMES[product.kind];
+  const words = name ? t(name) : titled(product);
+  const { value, unit, name_zh, name_en } = found;
+  if (value === null) return [words, t("season.no_yield")];
+  if (name_zh !== null && name_en !== null) return [words, named({ name_zh, name_en })];
+  return [words, `${number(value)} ${unit}`];
+}
+
+function numbers(curve: Season, value: Row | null): HTMLElement {
   const date = (iso: string | null): string => (iso ? day(iso) : t("season.not_found"));
   const { sos, eos, peak, integral } = curve;
   const length =
@@ -117,7 +138,7 @@ function numbers(curve: Season, yielded: PointValue | null): HTMLElement {
       ? t("season.days", { days: Math.round(seconds(eos) - seconds(sos)) / 86_400 })
       : t("season.not_found");
   const clear = curve.clear_count.reduce((sum, count) => sum + count, 0);
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     [t("season.sos"), date(sos)],
     [t("season.pos"), date(curve.pos)],
     [t("season.eos"), date(eos)],
@@ -131,13 +152,7 @@ function numbers(curve: Season, yielded: PointValue | null): HTMLElement {
     ],
     [t("season.clear_total"), `${clear}`],
   ];
-  if (yielded) {
-    const { value, unit } = yielded;
-    rows.unshift([
-      t("season.yield"),
-      value === null ? t("season.no_yield") : `${number(value)} ${unit}`,
-    ]);
-  }
+  if (value) rows.unshift(value);
   return facts(rows);
 }
 

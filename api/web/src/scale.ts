@@ -20,12 +20,47 @@ const YLGN: readonly Rgb[] = [
   [0, 69, 41],
 ];
 
-/** Colour at `position` 0..1 of the ramp. */
-export function ramp(position: number): string {
-  const at = Math.min(1, Math.max(0, position)) * (YLGN.length - 1);
-  const low = YLGN[Math.min(YLGN.length - 2, Math.floor(at))]!;
-  const high = YLGN[Math.min(YLGN.length - 2, Math.floor(at)) + 1]!;
-  const part = at - Math.min(YLGN.length - 2, Math.floor(at));
+const RDYLGN: readonly Rgb[] = [
+  [165, 0, 38],
+  [215, 48, 39],
+  [244, 109, 67],
+  [253, 174, 97],
+  [254, 224, 139],
+  [255, 255, 191],
+  [217, 239, 139],
+  [166, 217, 106],
+  [102, 189, 99],
+  [26, 152, 80],
+  [0, 104, 55],
+];
+
+const ORANGES: readonly Rgb[] = [
+  [255, 245, 235],
+  [254, 230, 206],
+  [253, 208, 162],
+  [253, 174, 107],
+  [253, 141, 60],
+  [241, 105, 19],
+  [217, 72, 1],
+  [166, 54, 3],
+  [127, 39, 4],
+];
+
+/** Name of a product's colour map -> its colours; those of the tiles. */
+const RAMPS: Readonly<Record<string, readonly Rgb[]>> = {
+  ylgn: YLGN,
+  rdylgn: RDYLGN,
+  oranges: ORANGES,
+};
+
+/** Colour at `position` 0..1 of a colour map. */
+export function ramp(position: number, name = "ylgn"): string {
+  const stops = RAMPS[name] ?? YLGN;
+  const at = Math.min(1, Math.max(0, position)) * (stops.length - 1);
+  const below = Math.min(stops.length - 2, Math.floor(at));
+  const low = stops[below]!;
+  const high = stops[below + 1]!;
+  const part = at - below;
   const mixed = low.map((value, band) => Math.round(value + (high[band]! - value) * part));
   return `rgb(${mixed.join(" ")})`;
 }

@@ -176,3 +176,31 @@ def test_county_whose_segments_differ_from_it_is_moved_along_the_map() -> None:
     counties.loc[0, "maize_map_ha"] = 20 * 2 * first
     found = small_county_areas(sample, frame, counties, crop="maize")[0]
     assert found.value == pytest.approx(20 * 2 * first * 1.1, rel=0.15)
+
+
+def test_denser_stratum_moves_no_county() -> None:
+    # The map is the truth. Of stratum A every second segment is surveyed, of B every
+    # tenth: with unequal weights on the map and the ground a county would be moved.
+    rows, counties = [], []
+    for county in range(3):
+        code = f"2201{county:02d}"
+        for stratum, hectares, drawn in (("A", 80.0, 10), ("B", 20.0, 2)):
+            for place in range(drawn):
+                mapped = hectares + place + county
+                rows.append(
+                    {
+                        "segment_id": f"{code}-{stratum}{place}",
+                        "stratum": stratum,
+                        "county": code,
+                        "maize_ha": mapped + 0.01 * (-1) ** place,
+                        "maize_map_ha": mapped,
+                    }
+                )
+        total = 20 * (80 + 4.5 + county) + 20 * (20 + 0.5 + county)
+        counties.append({"county": code, "segments": 40, "maize_map_ha": total})
+    frame = pd.DataFrame({"stratum": ["A", "B"], "segments": [60, 60]})
+    found = small_county_areas(
+        pd.DataFrame(rows), frame, pd.DataFrame(counties), crop="maize"
+    )
+    truth = [one["maize_map_ha"] for one in counties]
+    assert [one.value for one in found] == pytest.approx(truth, rel=1e-3)

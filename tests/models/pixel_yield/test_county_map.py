@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from models import NODATA, ValueInvalid
+from models import ValueInvalid
 from models.pixel_yield import (
+    NODATA,
     STATUS_WORDING,
     MapStatus,
     area_weights,
@@ -61,21 +62,31 @@ def test_an_estimate_above_the_potential_gives_a_status_and_no_map() -> None:
 
 def test_every_county_has_a_status() -> None:
     made = county_map(
-        row(1, 2, 3, NAN, 5),
-        row(1, 1, 1, 1, 0),
-        zones(0, 0, 1, 2, 3),
-        np.array([5.0, NAN, 6.0, 7.0, 8.0]),
+        row(1, 2, 3, 0, 4, 5, NAN),
+        row(1, 1, 1, 1, 0, NAN, 1),
+        zones(0, 0, 1, 2, 3, 4, 5),
+        np.array([5.0, NAN, 6.0, 7.0, 8.0, 9.0, 9.5]),
     )
     assert [fit.status for fit in made.fits] == [
         MapStatus.OK,
         MapStatus.NO_ESTIMATE,
         MapStatus.NO_CANOPY,
         MapStatus.NO_PIXEL,
-        MapStatus.NO_PIXEL,
+        MapStatus.NO_CROP_MAP,
+        MapStatus.NO_IMAGERY,
+        MapStatus.NO_CROP_MAP,
     ]
-    assert [fit.pixels for fit in made.fits] == [2, 0, 0, 0, 0]
+    assert [fit.pixels for fit in made.fits] == [2, 0, 0, 0, 0, 0, 0]
     assert np.isnan([fit.mean for fit in made.fits[1:]]).all()
+    assert (made.pixels[0, 2:] == NODATA).all()
     assert set(STATUS_WORDING) == set(MapStatus)
+
+
+def test_the_share_of_the_crop_that_was_seen_is_told() -> None:
+    made = county_map(
+        row(1, NAN, NAN), row(0.2, 0.3, 0.5), zones(0, 0, 0), np.array([6.0])
+    )
+    assert made.fits[0].seen == pytest.approx(0.2)
 
 
 def test_whole_kilograms_that_miss_the_estimate_are_told() -> None:

@@ -1,83 +1,20 @@
-"""Yield maps whose pixels add up to the county's estimate."""
+"""Yields in whole kg/ha whose mean over a county is still the county's."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ShapeMismatch, ValueInvalid, YieldTooLarge
+from models.errors import YieldTooLarge
+from models.pixel_yield.spread import used_pixels
+
+__all__ = ["NODATA", "SCALE", "quantise"]
 
 NODATA = 65535
-SCALE = 0.001  # t/ha in one step: a map stores kg/ha
+SCALE = 0.001
+"""t/ha in one step: a map stores kg/ha."""
 
 # Of a county's mean; a tenth of what is promised.
 _CLOSE = 1e-7
 _MOST_EXCHANGES = 8
-
-
-def yield_map(
-    index: NDArray[np.floating],
-    fraction: NDArray[np.floating],
-    zones: NDArray[np.int16],
-    county_values: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """Spread each county's yield over its pixels in proportion to a canopy index.
-
-    Within a county, pixel = value * index / (fraction-weighted mean index), the
-    multiplicative form of ratio benchmarking, so that the fraction-weighted mean of
-    its pixels is the county's value to 1e-6. An index below 0 counts as 0: no
-    pixel is negative.
-
-    Parameters
-    ----------
-    index : floating (y, x)
-        Season integral or peak NDVI; NaN where there is none. Its unit is free.
-    fraction : floating (y, x)
-        Share of the pixel under the crop, 0..1; NaN or 0 where there is none.
-    zones : int16 (y, x)
-        Position of the pixel's county in `county_values`, -1 outside all.
-    county_values : float64 (county,)
-        t/ha; NaN where there is no estimate.
-
-    Returns
-    -------
-    float32 (y, x)
-        t/ha. NaN where the pixel has no crop, no index or no county; in every
-        pixel of a county without an estimate; and in every pixel of a county with
-        an estimate but no index above 0 in its crop: a flat map would be made up.
-
-    Raises
-    ------
-    ShapeMismatch
-        The arrays are not of one shape, or a zone has no value.
-    ValueInvalid
-        A fraction is outside 0..1, or a county's value is negative or infinite.
-    """
-    _check(index, fraction, zones, county_values)
-    used = _used(index, fraction, zones)
-    # Sums in float64: a million float32 terms would lose the sixth digit.
-    zone, weight = zones[used], fraction[used].astype(np.float64)
-    canopy = np.maximum(index[used], 0.0).astype(np.float64)
-    count = county_values.size
-    total = np.bincount(zone, weight, minlength=count)
-    product = np.bincount(zone, weight * canopy, minlength=count)
-    factor = np.full(count, np.nan)
-    np.divide(county_values * total, product, out=factor, where=product > 0)
-    result = np.full(index.shape, np.nan, dtype=np.float32)
-    result[used] = canopy * factor[zone]
-    return result
-
-
-def scale_to_mean(
-    index: NDArray[np.floating],
-    fraction: NDArray[np.floating],
-    *,
-    target_mean: float,
-) -> NDArray[np.float32]:
-    """Spread one yield over a window of a single county; see `yield_map`.
-
-    `target_mean` (t/ha) is the fraction-weighted mean of the window's pixels.
-    """
-    zones = np.zeros(index.shape, dtype=np.int16)
-    return yield_map(index, fraction, zones, np.array([target_mean]))
 
 
 def quantise(
@@ -93,14 +30,14 @@ def quantise(
     Every pixel stays within 1 kg/ha of its yield; the mean of a county of 1,000
     pixels or more stays within 1e-6 of itself. In a smaller one pixels of unequal
     fractions step against each other until it does; where all fractions are equal, no
-    whole numbers may: `models.pixel_yield.county_map` tells which counties those are.
+    whole numbers may: `county_map` tells which counties those are.
 
     Parameters
     ----------
     yields : float32 (y, x)
-        t/ha, NaN where there is none; from `yield_map`.
+        t/ha, NaN where there is none; from `spread`.
     fraction, zones
-        As given to `yield_map`.
+        As given to `spread`.
 
     Returns
     -------
@@ -113,7 +50,7 @@ def quantise(
         A yield is above 65.533 t/ha.
     """
     exact = yields.astype(np.float64) / SCALE
-    known = _used(exact, fraction, zones)
+    known = used_pixels(exact, fraction, zones)
     if known.any() and exact[known].max() > NODATA - 2:
         raise YieldTooLarge(
             f"a pixel holds {exact[known].max() * SCALE:.1f} t/ha, which kg/ha in "
@@ -194,41 +131,3 @@ def _exchanged(
         steps[up[one]] += 1
         steps[down[beside[side, one]]] -= 1
     return steps
-
-
-def _used(
-    index: NDArray[np.floating],
-    fraction: NDArray[np.floating],
-    zones: NDArray[np.int16],
-) -> NDArray[np.bool_]:
-    used: NDArray[np.bool_] = np.isfinite(index) & (fraction > 0) & (zones >= 0)
-    return used
-
-
-def _check(
-    index: NDArray[np.floating],
-    fraction: NDArray[np.floating],
-    zones: NDArray[np.int16],
-    county_values: NDArray[np.float64],
-) -> None:
-    if not index.shape == fraction.shape == zones.shape:
-        raise ShapeMismatch(
-            f"index {index.shape}, fraction {fraction.shape}, zones {zones.shape}: "
-            "make all on one grid · 网格不一致"
-        )
-    if zones.size and zones.max() >= county_values.size:
-        raise ShapeMismatch(
-            f"zone {zones.max()} has no county: "
-            f"only {county_values.size} county values are given"
-            f" · 分区 {zones.max()} 没有对应的县值"
-        )
-    if (fraction < 0).any() or (fraction > 1).any():
-        raise ValueInvalid(
-            "crop fractions must be 0..1: divide per cent by 100, put NaN for unknown"
-            " · 作物占比须在 0 到 1 之间"
-        )
-    if (county_values < 0).any() or np.isinf(county_values).any():
-        raise ValueInvalid(
-            "county yields must be finite and 0 or more: see the model"
-            " · 县级单产须为非负有限数"
-        )

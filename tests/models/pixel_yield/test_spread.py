@@ -4,15 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models import (
-    NODATA,
-    ShapeMismatch,
-    ValueInvalid,
-    YieldTooLarge,
-    quantise,
-    scale_to_mean,
-    yield_map,
-)
+from models import ShapeMismatch, ValueInvalid, YieldTooLarge
+from models.pixel_yield import NODATA, quantise, spread
 from tests.models.messages import refused
 
 NAN = np.nan
@@ -35,7 +28,7 @@ def weighted_mean(values: NDArray[np.floating], weight: NDArray[np.floating]) ->
 def test_two_counties_by_hand() -> None:
     # County 0: weighted mean index (0.5 * 2 + 1 * 5) / 1.5 = 4, so 8 t/ha is
     # twice the index; county 1: mean 3, so 6 t/ha is twice it too.
-    result = yield_map(
+    result = spread(
         grid([2, 5], [2, 4]),
         grid([0.5, 1], [1, 1]),
         zones([0, 0], [1, 1]),
@@ -53,7 +46,7 @@ def test_two_counties_by_hand() -> None:
 def test_a_pixel_without_ground_is_empty_and_counts_for_nothing(
     index: float, fraction: float, zone: int
 ) -> None:
-    result = yield_map(
+    result = spread(
         grid([2, 4, index]), grid([1, 1, fraction]), zones([0, 0, zone]), np.array([6])
     )
     assert result[0, :2].tolist() == [4.0, 8.0]
@@ -61,39 +54,32 @@ def test_a_pixel_without_ground_is_empty_and_counts_for_nothing(
 
 
 def test_a_county_without_an_estimate_is_empty() -> None:
-    result = yield_map(grid([2, 4]), grid([1, 1]), zones([0, 1]), np.array([NAN, 5.0]))
+    result = spread(grid([2, 4]), grid([1, 1]), zones([0, 1]), np.array([NAN, 5.0]))
     assert np.isnan(result[0, 0])
     assert result[0, 1] == 5.0
 
 
 @pytest.mark.parametrize("index", [NAN, 0.0, -0.1])
 def test_a_county_without_a_canopy_is_empty_and_not_flat(index: float) -> None:
-    result = yield_map(
-        grid([index, index]), grid([1, 1]), zones([0, 0]), np.array([5.0])
-    )
+    result = spread(grid([index, index]), grid([1, 1]), zones([0, 0]), np.array([5.0]))
     assert np.isnan(result).all()
 
 
 def test_no_pixel_is_negative() -> None:
-    result = yield_map(grid([-4, 2]), grid([1, 1]), zones([0, 0]), np.array([5.0]))
+    result = spread(grid([-4, 2]), grid([1, 1]), zones([0, 0]), np.array([5.0]))
     assert result.tolist() == [[0.0, 10.0]]
-
-
-def test_a_window_of_one_county() -> None:
-    result = scale_to_mean(grid([1, 3]), grid([1, 1]), target_mean=8.0)
-    assert result.tolist() == [[4.0, 12.0]]
 
 
 def test_bad_input_is_refused() -> None:
     index, fraction, zone = grid([1, 2]), grid([1, 1]), zones([0, 0])
     with refused(ShapeMismatch, match=r"zones \(1, 1\)"):
-        yield_map(index, fraction, zone[:, :1], np.array([5.0]))
+        spread(index, fraction, zone[:, :1], np.array([5.0]))
     with refused(ShapeMismatch, match="zone 0 has no county"):
-        yield_map(index, fraction, zone, np.array([]))
+        spread(index, fraction, zone, np.array([]))
     with refused(ValueInvalid, match="divide per cent by 100"):
-        yield_map(index, fraction * 100, zone, np.array([5.0]))
+        spread(index, fraction * 100, zone, np.array([5.0]))
     with refused(ValueInvalid, match="0 or more"):
-        yield_map(index, fraction, zone, np.array([-5.0]))
+        spread(index, fraction, zone, np.array([-5.0]))
 
 
 Map = tuple[
@@ -116,7 +102,7 @@ def maps(draw: st.DrawFn) -> Map:
 @given(made=maps())
 def test_pixels_add_up_to_the_county(made: Map) -> None:
     index, fraction, zone, values = made
-    result = yield_map(*made)
+    result = spread(*made)
     for county, value in enumerate(values):
         inside = zone == county
         known = inside & np.isfinite(result)
@@ -131,17 +117,17 @@ def test_pixels_add_up_to_the_county(made: Map) -> None:
 def test_the_place_of_a_pixel_does_not_matter(made: Map, seed: int) -> None:
     index, fraction, zone, values = made
     order = np.random.default_rng(seed).permutation(index.size)
-    moved = yield_map(
+    moved = spread(
         index.ravel()[order], fraction.ravel()[order], zone.ravel()[order], values
     )
-    np.testing.assert_allclose(moved, yield_map(*made).ravel()[order], rtol=1e-6)
+    np.testing.assert_allclose(moved, spread(*made).ravel()[order], rtol=1e-6)
 
 
 @given(made=maps(), power=st.integers(-10, 10))
 def test_the_unit_of_the_index_does_not_matter(made: Map, power: int) -> None:
     index, fraction, zone, values = made
-    scaled = yield_map(index * np.float32(2.0**power), fraction, zone, values)
-    np.testing.assert_allclose(scaled, yield_map(*made), rtol=1e-6)
+    scaled = spread(index * np.float32(2.0**power), fraction, zone, values)
+    np.testing.assert_allclose(scaled, spread(*made), rtol=1e-6)
 
 
 def test_whole_kilograms() -> None:
@@ -169,7 +155,7 @@ def test_a_step_is_weighed_by_fraction() -> None:
 @given(made=maps())
 def test_every_pixel_stays_within_a_kilogram(made: Map) -> None:
     _, fraction, zone, _ = made
-    yields = np.minimum(yield_map(*made), np.float32(60.0))
+    yields = np.minimum(spread(*made), np.float32(60.0))
     result = quantise(yields, fraction=fraction, zones=zone)
     known = result != NODATA
     assert (known == np.isfinite(yields)).all()
@@ -186,8 +172,8 @@ def test_whole_kilograms_keep_the_mean_of_a_county(
     index = random.uniform(0.5, 1.0, (50, 20)).astype(np.float32)
     fraction = random.integers(1, 101, index.shape).astype(np.float32) / 100
     fraction = np.ones_like(fraction) if uniform else fraction
-    yields = scale_to_mean(index, fraction, target_mean=value)
     zone = np.zeros(index.shape, dtype=np.int16)
+    yields = spread(index, fraction, zone, np.array([value]))
     whole = quantise(yields, fraction=fraction, zones=zone)
     assert weighted_mean(whole * 0.001, fraction) == pytest.approx(value, rel=1e-6)
 
