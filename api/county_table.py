@@ -70,7 +70,8 @@ class CountyTable:
         county = self.by_code().get(code)
         if county is None:
             raise CountyUnknown(
-                f"no county {code!r}: give a GB/T 2260 code that /counties lists"
+                f"no county {code!r}: give a GB/T 2260 code, as 220322; GET /counties"
+                f" lists them · 没有代码为 {code!r} 的县，请用国标县代码，如 220322"
             )
         return county
 

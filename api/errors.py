@@ -22,6 +22,7 @@ ApiError
 ├── AsOfInvalid
 ├── StatisticTooEarly
 ├── NothingToEstimate
+├── EstimatesMissing
 └── PageNotBuilt
 """
 
@@ -155,6 +156,10 @@ class StatisticTooEarly(ApiError):
 
 class NothingToEstimate(ApiError):
     """The store has no statistics of earlier years to learn from."""
+
+
+class EstimatesMissing(ApiError):
+    """No estimate of this county, crop and year was ever issued."""
 
 
 class GrowthMissing(ApiError):

@@ -7,18 +7,23 @@ estimated (`models.lead`), so a forecast of June learns from what June had shown
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 from pandas import DataFrame
 
 from api.errors import AsOfInvalid, NothingToEstimate
-from api.estimates_skill import backtest, skill_rows
+from api.estimates_skill import backtest, skill_rows, tested_years
+from api.estimates_stack import stack_estimates
 from api.lineage import Recipe, table_checksum
+from api.progress import Advance
 from api.reasons import join_reasons
 from api.seasons import season_window
+from models.county import platform
+from models.county.platform import CountyStack, county_stacks, weather_read
 from models.county_yield import INTERVAL, MODEL_VERSION, CountyYieldModel
-from models.evaluation import baselines
+from models.evaluation import baselines, compared, surpassed
 from models.features import (
     CROPS,
     PURITY,
@@ -63,7 +68,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tables:
-    """What a run reads, and the features that its model may use."""
+    """What a run reads, the features it may use, and stacks of long histories."""
 
     history: DataFrame
     current: DataFrame
@@ -71,6 +76,16 @@ class _Tables:
     weather: DataFrame
     features: tuple[str, ...]
     notes: tuple[Reason, ...]
+    stacks: Mapping[str, CountyStack]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Modelled:
+    """Estimates of the year, those of past years beside the truth, and by what."""
+
+    made: DataFrame
+    tested: DataFrame
+    models: Mapping[str, str]
 
 
 def check_as_of(as_of: date, *, year: int) -> None:
@@ -98,6 +113,7 @@ def estimate_run(
     season_over: bool,
     crops: Sequence[str] = CROPS,
     first_year: int | None = None,
+    advance: Advance = lambda: None,
 ) -> Issued:
     """Estimate every county's and crop's yield of `year` from data up to a day.
 
@@ -119,6 +135,8 @@ def estimate_run(
         Crops to estimate.
     first_year
         First year of the history; `HISTORY_YEARS` before if left out.
+    advance
+        Called after each year that the stack of a crop has estimated.
 
     Raises
     ------
@@ -137,25 +155,76 @@ def estimate_run(
             # Inputs may have come back to what they were: then this is current again.
             again = estimates.issue(conn, recipe.run_id, issued_at=datetime.now(UTC))
             return Issued(recipe.run_id, again)
-    _issue(store, tables, recipe, as_of=as_of)
+    _issue(store, tables, recipe, as_of=as_of, advance=advance)
     return Issued(recipe.run_id, True)
 
 
-def _issue(store: Store, tables: _Tables, recipe: Recipe, *, as_of: date) -> None:
-    model = CountyYieldModel.fit(tables.history, features=tables.features)
-    rows = model.predict(tables.current).merge(
+def _issue(
+    store: Store, tables: _Tables, recipe: Recipe, *, as_of: date, advance: Advance
+) -> None:
+    found = _modelled(tables, year=as_of.year, advance=advance)
+    rows = found.made.merge(
         baselines(tables.history, tables.current), on=_KEY, how="left"
     )
-    tested = backtest(tables.history, features=tables.features)
     run = recipe.finished()
-    made = [
+    issued = [
         _estimate(row, run, as_of=as_of, notes=tables.notes)
         for row in rows.to_dict("records")
     ]
     with store.connection() as conn, conn.transaction():
         runs.save(conn, run)
-        estimates.add(conn, made)
-        estimates.add_skill(conn, skill_rows(tested, run_id=run.run_id))
+        estimates.add(conn, issued)
+        estimates.add_skill(
+            conn, skill_rows(found.tested, run_id=run.run_id, models=found.models)
+        )
+
+
+def _modelled(tables: _Tables, *, year: int, advance: Advance) -> _Modelled:
+    """Estimate a year and the last ones before it, each crop by its better model."""
+    history, current, stacks = tables.history, tables.current, tables.stacks
+    tested = tested_years(history)
+    model = CountyYieldModel.fit(history, features=tables.features)
+    ridge = _Modelled(
+        made=model.predict(current),
+        tested=backtest(history, features=tables.features, years=tested),
+        models=dict.fromkeys(current["crop"].unique(), MODEL_VERSION),
+    )
+    if not stacks:
+        return ridge
+    rows = stack_estimates(stacks, years=[*tested, year], advance=advance)
+    now = rows["year"] == year
+    stack = _Modelled(
+        # Of a county asked for; the table has those of all years.
+        made=current[_KEY].merge(rows[now], on=_KEY),
+        tested=compared(rows[~now], history=history),
+        models=dict.fromkeys(stacks, platform.MODEL_VERSION),
+    )
+    earned = [
+        crop
+        for crop in stacks
+        if surpassed(_of(ridge.tested, [crop]), by=_of(stack.tested, [crop]))
+    ]
+    return _with_crops(ridge, stack, earned) if earned else ridge
+
+
+def _with_crops(one: _Modelled, other: _Modelled, crops: list[str]) -> _Modelled:
+    """Return what was modelled, that of some crops replaced by the other's."""
+
+    def joined(left: DataFrame, right: DataFrame) -> DataFrame:
+        kept = left[~left["crop"].isin(crops)]
+        # A table without rows has no types to keep.
+        parts = [part for part in (kept, _of(right, crops)) if len(part)]
+        return pd.concat(parts, ignore_index=True)
+
+    return _Modelled(
+        made=joined(one.made, other.made),
+        tested=joined(one.tested, other.tested),
+        models={**one.models, **{crop: other.models[crop] for crop in crops}},
+    )
+
+
+def _of(rows: DataFrame, crops: Sequence[str]) -> DataFrame:
+    return rows[rows["crop"].isin(list(crops))]
 
 
 def _load(
@@ -181,27 +250,38 @@ def _load(
             f" {year - 1}: bring them in with `heitu ingest statistics`"
             f" · 没有 {first}–{year - 1} 年的统计，请先用 heitu ingest statistics 导入"
         )
-    daily = _up_to_the_day(daily, as_of)
-    meteo = _meteo(daily, years=[*sorted({*known["year"]}), year], as_of=as_of)
+    read = _up_to_the_day(daily, as_of)
+    meteo = _meteo(daily[read], years=[*sorted({*known["year"]}), year], as_of=as_of)
     names, notes = _usable(seasons, meteo, as_of=as_of)
     past = known[[*_KEY, "yield_t_ha"]]
     now = pd.concat([past[_KEY[:2]], seasons[_KEY[:2]]]).drop_duplicates()
     now = now.sort_values(_KEY[:2]).assign(year=year)
+    history, current = _joined(past, seasons, meteo), _joined(now, seasons, meteo)
+    stacks = county_stacks(
+        history,
+        current,
+        daily,
+        as_of=as_of,
+        imagery=[n for n in names if n in (*SEASON_FEATURES, *SEASON_TO_DATE)],
+    )
+    if stacks:
+        read |= weather_read(daily, as_of=as_of)
     return _Tables(
-        history=_joined(past, seasons, meteo),
-        current=_joined(now, seasons, meteo),
+        history=history,
+        current=current,
         statistics=known,
-        weather=daily,
+        weather=daily[read],
         features=names,
         notes=notes,
+        stacks=stacks,
     )
 
 
-def _up_to_the_day(daily: DataFrame, as_of: date) -> DataFrame:
-    """Keep of each year the days up to the same day, but none that no model reads."""
+def _up_to_the_day(daily: DataFrame, as_of: date) -> "pd.Series[bool]":
+    """Tell which days are up to the same day of their year, and read by the ridge."""
     calendar = daily["day"].dt.month * 100 + daily["day"].dt.day
     last = min(as_of.month * 100 + as_of.day, 930)
-    known: DataFrame = daily.loc[calendar.between(501, last)]
+    known: pd.Series[bool] = calendar.between(501, last)
     return known
 
 
@@ -256,6 +336,10 @@ def _recipe(
         seasons = [runs.get(conn, run_id) for run_id in season_runs.values()]
     inputs = {f"season/{y}": run_id for y, run_id in season_runs.items()}
     read = {"statistics": tables.statistics, "weather": tables.weather}
+    models = {
+        crop: [*[platform.MODEL_VERSION] * (crop in tables.stacks), MODEL_VERSION]
+        for crop in sorted(crops)
+    }
     return Recipe(
         kind="county-yield",
         inputs=inputs | {name: table_checksum(frame) for name, frame in read.items()},
@@ -267,9 +351,10 @@ def _recipe(
             "features": list(tables.features),
             "purity": PURITY,
             "crops": sorted(crops),
+            "models": models,
             "rows": {name: len(frame) for name, frame in read.items()},
         },
-        model_version=MODEL_VERSION,
+        model_version=", ".join(sorted({*chain(*models.values())})),
         simulated=any(run.simulated for run in seasons)
         or any(bool(frame["simulated"].any()) for frame in read.values()),
     )

@@ -1,6 +1,6 @@
 """What a model has to beat, and how it and they did in years they had not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from models.evaluation import estimates_of_years
 from models.production import shared_share
 from store.estimates import Skill
 
-__all__ = ["TESTED_YEARS", "backtest", "skill_rows"]
+__all__ = ["TESTED_YEARS", "backtest", "skill_rows", "tested_years"]
 
 TESTED_YEARS = 5
 """Last years of the history that a model is tested on, each fitted on those before."""
@@ -20,28 +20,46 @@ TESTED_YEARS = 5
 FEWEST_BEFORE = 5
 
 
-def backtest(history: DataFrame, *, features: Sequence[str]) -> DataFrame:
-    """Estimate the last years of a history, each from the years before it.
+def tested_years(history: DataFrame) -> list[int]:
+    """Return the last years of a history, with enough before each to estimate it."""
+    years = np.unique(history["year"])
+    return [int(year) for year in years[FEWEST_BEFORE:][-TESTED_YEARS:]]
+
+
+def backtest(
+    history: DataFrame, *, features: Sequence[str], years: Sequence[int]
+) -> DataFrame:
+    """Estimate past years by the ridge model, each from the years before it.
 
     Returns
     -------
     DataFrame
-        As `models.evaluation.estimates_of_years`, of `TESTED_YEARS` years; empty with
-        too short a history.
+        As `models.evaluation.estimates_of_years`; empty where there is no year.
     """
-    years = np.unique(history["year"])
-    tested = years[FEWEST_BEFORE:][-TESTED_YEARS:]
-    return estimates_of_years(history, features=features, years=tested.tolist())
+    return estimates_of_years(history, features=features, years=years)
 
 
-def skill_rows(tested: DataFrame, *, run_id: str) -> list[Skill]:
-    """Summarise a backtest by crop; no row where nothing could be compared."""
+def skill_rows(
+    tested: DataFrame, *, run_id: str, models: Mapping[str, str]
+) -> list[Skill]:
+    """Summarise a backtest by crop; no row where nothing could be compared.
+
+    Parameters
+    ----------
+    tested
+        As `backtest` returns it, of the models used.
+    run_id
+        The run whose models were tested.
+    models
+        Crop -> version of the model used.
+    """
     return [
-        _skill(str(crop), rows, run_id=run_id) for crop, rows in tested.groupby("crop")
+        _skill(str(crop), rows, run_id=run_id, model=models[str(crop)])
+        for crop, rows in tested.groupby("crop")
     ]
 
 
-def _skill(crop: str, rows: DataFrame, *, run_id: str) -> Skill:
+def _skill(crop: str, rows: DataFrame, *, run_id: str, model: str) -> Skill:
     # Baselines are scored where the model dares a number, or it could win by silence.
     given = rows[(rows["status"] != "missing") & rows["truth"].notna()]
     inside = given["truth"].between(given["lower"], given["upper"])
@@ -56,6 +74,7 @@ def _skill(crop: str, rows: DataFrame, *, run_id: str) -> Skill:
         rmse_mean5=_rmse(given["mean5"] - given["truth"]),
         coverage=round(float(inside.mean()), 3) if len(given) else None,
         shared=round(shared_share(_errors(given)), 3) if len(given) else None,
+        model=model,
     )
 
 

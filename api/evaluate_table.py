@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "EvaluationTableInvalid", "load_table"]
 
 _REGION = re.compile(
-    r"(region|county|adm|admin|geo)(_?(id|code|fips))?|(county_)?fips(_code)?"
-    r"|geoid|adcode|地区|区县|县|县市|县代码|行政区划代码"
+    r"(region|county|adm|admin|geo)(_?(id|code|fips|name))?|(county_)?fips(_code)?"
+    r"|geoid|adcode|地区|县市区|县\(市、?区\)|区县|县区|市县|县市|县|县名|县代码|行政区划代码"
 )
+_SAVED_INDEX = re.compile(r"unnamed: \d+|index|")
+_WITH_YEAR = re.compile(r"\s*(\d{4})\s*年?\s*")
+# Excel writes semicolons where the comma is the decimal point, and tabs on request.
+_SEPARATORS = (",", ";", "\t")
 _YEAR = re.compile(r"(harvest_|crop_)?year|年|年份")
 _EXACT_TARGET = re.compile(r"yield|target|单产|亩产")
 _TARGET = re.compile(r"(.+_)?yields?(_.+)?|单产.*")
@@ -40,7 +44,9 @@ def load_table(
 ) -> tuple["pd.DataFrame", Columns]:
     """Read a CSV or Parquet file; columns not named are guessed where only one fits.
 
-    CSV may be UTF-8 or GB 18030, and gzipped. Regions are text, with leading zeros.
+    CSV may be UTF-8, UTF-16 or GB 18030, with commas, semicolons or tabs, and gzipped.
+    Regions are text, with leading zeros; 2024年 is a year; the number of the row that a
+    program saved beside the table is left out.
 
     Raises
     ------
@@ -55,9 +61,10 @@ def load_table(
     if name.endswith((".parquet", ".pq")):
         frame = _parquet(path)
         chosen = _chosen(map(str, frame.columns), region, year, target)
-        return _with_text(frame, chosen.region), chosen
+        return _plain(_with_text(frame, chosen.region), chosen), chosen
     if name.endswith((".csv", ".csv.gz")):
-        return _csv(path, region, year, target)
+        frame, chosen = _csv(path, region, year, target)
+        return _plain(frame, chosen), chosen
     raise EvaluationTableInvalid(
         f"{path}: its name ends neither with .csv, .csv.gz nor .parquet: save it as one"
         " of them · 只能读取 CSV（可为 .csv.gz）或 Parquet 文件"
@@ -80,24 +87,25 @@ def _csv(
 ) -> tuple["pd.DataFrame", Columns]:
     import pandas as pd
 
-    for encoding in ("utf-8-sig", "gb18030"):
+    # UTF-16 first: it says so itself, and its bytes pass for GB 18030.
+    for encoding in ("utf-16", "utf-8-sig", "gb18030"):
         try:
-            header = pd.read_csv(
-                path, encoding=encoding, header=None, nrows=1, dtype=str
-            )
-            names = header.iloc[0].fillna("").tolist()
+            names, sep = _header(path, encoding)
             _refuse_twice(names, path)
             chosen = _chosen(names, region, year, target)
-            frame = pd.read_csv(path, encoding=encoding, dtype={chosen.region: str})
+            frame = pd.read_csv(
+                path, encoding=encoding, sep=sep, dtype={chosen.region: str}
+            )
             # Once more as it stands: a region named NA is no empty cell.
             key = pd.read_csv(
                 path,
                 encoding=encoding,
+                sep=sep,
                 usecols=[chosen.region],
                 dtype=str,
                 keep_default_na=False,
             )[chosen.region].str.strip()
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, UnicodeError):
             continue
         except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as exc:
             raise _unreadable(path, exc) from exc
@@ -106,6 +114,43 @@ def _csv(
         f"{path}: the text is neither UTF-8 nor GB 18030: save it as UTF-8"
         f" · {path.name} 的编码既非 UTF-8 也非 GB18030，请另存为 UTF-8"
     )
+
+
+def _header(path: Path, encoding: str) -> tuple[list[str], str]:
+    """Return the names in the first line, and the separator that finds most of them."""
+    import pandas as pd
+
+    found = []
+    for sep in _SEPARATORS:
+        # Nothing but the first line: a later one may be no text of this encoding.
+        header = pd.read_csv(
+            path, encoding=encoding, sep=sep, header=None, nrows=1, dtype=str
+        )
+        found.append((header.iloc[0].fillna("").tolist(), sep))
+    return max(found, key=lambda one: len(one[0]))
+
+
+def _plain(frame: "pd.DataFrame", chosen: Columns) -> "pd.DataFrame":
+    """Leave out a saved row number, and read 2024年 as a year."""
+    used = {chosen.region, chosen.year, chosen.target}
+    saved = [
+        name
+        for name in frame.columns
+        if name not in used
+        and _SAVED_INDEX.fullmatch(str(name).strip().lower())
+        and _counts(frame[name])
+    ]
+    frame = frame.drop(columns=saved)
+    year = frame[chosen.year]
+    if year.dtype != object and str(year.dtype) not in {"str", "string"}:
+        return frame
+    found = year.astype("string").str.extract(_WITH_YEAR.pattern + "$", expand=False)
+    return frame.assign(**{chosen.year: year.where(found.isna(), found)})
+
+
+def _counts(column: "pd.Series") -> bool:
+    """Tell whether a column numbers its rows."""
+    return bool(column.is_unique and (column.diff().dropna() == 1).all())
 
 
 def _unreadable(path: Path, cause: Exception) -> EvaluationTableInvalid:

@@ -1,5 +1,6 @@
 """`heitu wofost`: a county's yield by WOFOST, corrected by observed leaf area."""
 
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,7 @@ def wofost(
     """Run WOFOST for a county's maize, corrected by leaf area · 作物模型单产."""
     from api.wofost_run import WofostRequest, leaf_area_of, run_wofost
 
+    _check_level(level, members=members)
     request = WofostRequest(
         county=county,
         start=emergence.date(),
@@ -83,6 +85,16 @@ def wofost(
         typer.echo(f"assumed, not measured · 假定值: {', '.join(made.assumed)}")
     if made.simulated:
         typer.echo("simulated 模拟数据")
+
+
+def _check_level(level: float, *, members: int) -> None:
+    """Refuse an interval that so few members cannot bound: their range says less."""
+    needed = math.ceil(200 / (100 - level))
+    if members < needed:
+        raise typer.BadParameter(
+            f"--members {members}: an interval of {level:g} % needs {needed} at least"
+            f" · {level:g}% 区间至少需要 {needed} 个成员"
+        )
 
 
 def _tell(

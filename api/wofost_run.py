@@ -118,6 +118,8 @@ def run_wofost(settings: "Settings", request: WofostRequest) -> WofostMade:
         No such county.
     models.wofost.WofostError
     """
+    # First: without a season no weather is asked for, and it would be missed instead.
+    growing = Growing(start=request.start, end=request.end)
     parameters = reference_maize(**request.changes)
     place = place_of_county(request.county)
     table = _weather(settings, place.key, request)
@@ -128,7 +130,7 @@ def run_wofost(settings: "Settings", request: WofostRequest) -> WofostMade:
     ensemble = assimilate(
         parameters,
         weather.provider,
-        Growing(start=request.start, end=request.end),
+        growing,
         request.observed,
         mode=cast("Mode", request.mode),
         members=request.members,

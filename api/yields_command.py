@@ -263,6 +263,7 @@ def history(
     """Tell every issue of an estimate and what changed · 历次发布及其变化."""
     from rich.table import Table
 
+    from api.errors import EstimatesMissing
     from api.estimates_history import steps
     from api.estimates_shown import shown
     from api.tables import print_table
@@ -281,6 +282,12 @@ def history(
             )
             told = steps(conn, found)
             rows = shown(conn, [one.estimate for one in found], names)
+    if not rows:
+        raise EstimatesMissing(
+            f"{region.name_en}: no {measure} of {crop} in {year} was ever issued; make"
+            f" estimates with heitu yields estimate --year {year}"
+            f" · {region.name_zh}：没有{year}年的估计，请先运行 heitu yields estimate"
+        )
     table = Table(
         "issued 发布",
         "as of 截至",

@@ -10,6 +10,7 @@ from api.errors import AsOfInvalid
 from api.estimates import HISTORY_YEARS, Issued, check_as_of, estimate_run
 from api.estimates_final import final_run
 from api.estimates_production import production_run
+from api.estimates_skill import TESTED_YEARS
 from api.ground import Ground, load_ground
 from api.platform import load_counties
 from api.progress import Stages
@@ -115,7 +116,9 @@ def make_estimates(
     final = final_run(store, year=job.year, today=now, crops=job.crops)
     seasons = _Seasons(store, archive, job, stages)
     runs = seasons.runs(load_counties(store))
-    with stages.stage("County yields", "县级单产"):
+    # A long history has each crop estimated in the year itself and in those tested.
+    total = len(job.crops) * (TESTED_YEARS + 1)
+    with stages.stage("County yields", "县级单产", total=total) as advance:
         issued = estimate_run(
             store,
             season_runs=runs,
@@ -124,6 +127,7 @@ def make_estimates(
             season_over=seasons.over,
             crops=job.crops,
             first_year=job.year - job.history,
+            advance=advance,
         )
     with stages.stage("Areas and production", "面积与总产"):
         production = production_run(store, issued.run_id)

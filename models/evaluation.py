@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from models.county.evidence import bolder
 from models.county_yield import CountyYieldModel
 from models.features import FEATURES
 from models.panel import KEY, YIELD, check_history
@@ -129,6 +130,58 @@ def _test(
     made = CountyYieldModel.fit(train, features=features).predict(target)
     beside = baselines(train, target)[["trend", "mean5"]]
     return made.assign(truth=target[YIELD]).join(beside)
+
+
+def compared(made: pd.DataFrame, *, history: pd.DataFrame) -> pd.DataFrame:
+    """Set estimates of past years, however made, beside what they were to be.
+
+    Parameters
+    ----------
+    made : DataFrame
+        county, crop, year and more, one row each.
+    history : DataFrame
+        As for `CountyYieldModel.fit`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `made` whose yield is known, with truth, and trend and mean5 of
+        `baselines` from the years before (t/ha).
+    """
+    known = history.loc[history[YIELD].notna()]
+    truth = known[[*KEY, YIELD]].rename(columns={YIELD: "truth"})
+    rows = made.merge(truth, on=list(KEY))
+    parts = [
+        of_year.reset_index(drop=True).join(
+            baselines(known.loc[known["year"] < year], of_year)[["trend", "mean5"]]
+        )
+        for year, of_year in rows.groupby("year")
+    ]
+    if not parts:
+        return pd.DataFrame(columns=[*KEY, *_ESTIMATED])
+    return pd.concat(parts, ignore_index=True)
+
+
+def surpassed(rows: pd.DataFrame, *, by: pd.DataFrame) -> bool:
+    """Tell whether others' estimates of the same years are better beyond chance.
+
+    Their squared error has to be smaller by more than its standard error over the
+    years (`models.county.evidence.bolder`): counties of a year share its luck.
+
+    Parameters
+    ----------
+    rows, by : DataFrame
+        Of one crop, as `compared` returns it. Only those that have a number in both
+        count; of fewer than two years the answer is no.
+    """
+    pairs = rows.merge(by, on=list(KEY), suffixes=("", "_other"))
+    names = ["truth", "value", "value_other"]
+    pairs = pairs.dropna(subset=names)
+    if pairs["year"].nunique() < 2:
+        return False
+    wide = pairs.pivot(index="year", columns="county", values=names)
+    truth, value, other = (wide[name].to_numpy(np.float64) for name in names)
+    return bolder(truth, value, other)
 
 
 def baselines(history: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

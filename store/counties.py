@@ -62,8 +62,8 @@ def get(conn: psycopg.Connection, code: str) -> County:
     ).fetchone()
     if row is None:
         raise CountyUnknown(
-            f"no county has the code {code!r}: GET /counties lists the codes"
-            f" · 没有代码为 {code} 的县"
+            f"no county has the code {code!r}: give a GB/T 2260 code, as 220322"
+            f" · 没有代码为 {code} 的县，请用国标县代码，如 220322"
         )
     return _county(row)
 

@@ -122,7 +122,8 @@ class Skill:
     Root mean square errors are in the unit of the measure and over the same
     ``compared`` county-years; ``coverage`` is the share of true values inside the
     interval, ``shared`` the share of the squared error that the counties of a year
-    have in common. None where nothing could be compared.
+    have in common. None where nothing could be compared. ``model`` is the version of
+    the model that was tested and used.
     """
 
     run_id: str
@@ -135,6 +136,7 @@ class Skill:
     rmse_mean5: float | None
     coverage: float | None
     shared: float | None
+    model: str | None = None
 
 
 def add(conn: psycopg.Connection, estimates: Iterable[Estimate]) -> int:
@@ -295,8 +297,9 @@ def add_skill(conn: psycopg.Connection, rows: Iterable[Skill]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO estimate_skill (run_id, crop, measure, years, compared, rmse,"
-            " rmse_trend, rmse_mean5, coverage, shared)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            " rmse_trend, rmse_mean5, coverage, shared, model)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
             [astuple(row) for row in rows],
         )
 
@@ -306,7 +309,7 @@ def skill(conn: psycopg.Connection, run_ids: Iterable[str]) -> list[Skill]:
     with conn.cursor(row_factory=class_row(Skill)) as cursor:
         cursor.execute(
             "SELECT run_id, crop, measure, years, compared, rmse, rmse_trend,"
-            " rmse_mean5, coverage, shared FROM estimate_skill"
+            " rmse_mean5, coverage, shared, model FROM estimate_skill"
             " WHERE run_id = ANY(%s) ORDER BY run_id, crop, measure",
             [sorted({*run_ids})],
         )

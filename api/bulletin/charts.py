@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "coloured",
     "curve_chart",
     "draw",
     "font_files",
@@ -35,7 +36,8 @@ __all__ = [
     "weather_chart",
 ]
 
-_NO_GRADE: Final = "#e1e5e3"
+_NO_CROP: Final = "#edf0ee"
+_NO_GRADE: Final = "#a9b3ae"
 _INK: Final = "#33413a"
 _NOW: Final = "#1a7837"
 _BAND: Final = "#cfd8d3"
@@ -234,7 +236,7 @@ def map_chart(bulletin: Bulletin, language: Language) -> str:
         axes = figure.subplots()
         box = bulletin.geobox.boundingbox
         axes.imshow(
-            _coloured(bulletin.grade),
+            coloured(bulletin.grade),
             extent=(box.left, box.right, box.bottom, box.top),
             interpolation="nearest",
         )
@@ -245,11 +247,12 @@ def map_chart(bulletin: Bulletin, language: Language) -> str:
         return _svg(figure)
 
 
-def _coloured(grade: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours (y, x, 4), see-through where there is no grade."""
+def coloured(grade: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (y, x, 4), see-through where the crop is not grown."""
     from matplotlib.colors import to_rgba
 
-    colours = np.array([(0, 0, 0, 0), *map(to_rgba, GRADE_COLOURS)])
+    colours = np.zeros((256, 4))
+    colours[: 1 + len(GRADE_COLOURS)] = [*map(to_rgba, (_NO_GRADE, *GRADE_COLOURS))]
     return (255 * colours[grade]).astype(np.uint8)
 
 
@@ -265,7 +268,7 @@ def _clip(axes: "Axes", outline: shapely.Geometry) -> None:
     curve = Curve.make_compound_path(
         *(Curve(np.asarray(r.coords)[:, :2]) for r in rings)
     )
-    ground = PathPatch(curve, facecolor=_NO_GRADE, edgecolor="none", zorder=-1)
+    ground = PathPatch(curve, facecolor=_NO_CROP, edgecolor="none", zorder=-1)
     border = PathPatch(curve, facecolor="none", edgecolor=_INK, lw=1.0, zorder=3)
     axes.add_patch(ground)
     axes.add_patch(border)
@@ -300,13 +303,14 @@ def _grade_legend(axes: "Axes", language: Language) -> None:
         )
         for colour, grade in zip(GRADE_COLOURS, GRADES, strict=True)
     ]
-    handles.append(Patch(facecolor=_NO_GRADE, edgecolor="#9aa8a0", lw=0.4))
-    handles[-1].set_label(word("no crop or no grade", language))
+    for colour, what in ((_NO_GRADE, "no grade"), (_NO_CROP, "not this crop")):
+        handles.append(Patch(facecolor=colour, edgecolor="#9aa8a0", lw=0.4))
+        handles[-1].set_label(word(what, language))
     axes.legend(
         handles=handles,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.01),
-        ncols=3,
+        ncols=4,
         frameon=False,
         fontsize=7.5,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,10 @@ __all__ = ["Bulletin", "gather", "years_of"]
 _STALE_DAYS = 10
 
 
+NOT_THE_CROP: Final = np.uint8(255)
+"""Of pixels without the crop: they are not ungraded crop under cloud."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulletin:
     """All that a bulletin of a county, a crop and a dekad says.
@@ -52,7 +56,7 @@ class Bulletin:
     growth
         The county's row of `models.growth.growth_table`.
     grade
-        uint8 (y, x), grade of each pixel, 0 for none; crop pixels alone.
+        uint8 (y, x), grade of each pixel, 0 for none; `NOT_THE_CROP` elsewhere.
     outline
         The county, EPSG:4326.
     curves
@@ -139,7 +143,7 @@ def gather(
         request=request,
         crop=crop,
         growth={str(key): value for key, value in row[0].items()},
-        grade=grade if pixels is None else np.where(pixels > 0, grade, np.uint8(0)),
+        grade=grade if pixels is None else np.where(pixels > 0, grade, NOT_THE_CROP),
         geobox=request.geobox,
         outline=request.place.geometry,
         curves=curves(request, zone, share=pixels),

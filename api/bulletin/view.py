@@ -56,7 +56,14 @@ class View:
 _HEADINGS = (
     *("summary", "growth against past years", "map of growth", "course of the season"),
     *("weather of the season", "signals", "yield", "lineage", "caveats", "signal"),
-    *("value", "normal", "departure", "level", "remark", "share of the crop by grade"),
+    *(
+        "value",
+        "normal",
+        "departure",
+        "level",
+        "remark",
+        "share of what was seen by grade",
+    ),
     *("no signal can be told", "dekad means; band: past years"),
 )
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.county.table import Floats
-from models.panel import Panel
-from models.trend import fit_trend, pooled_slope
+from models.panel import column_median
+from models.trend import pooled_slope
 
 HALF_LIVES = (4.0, 8.0, 16.0)
 """Years after which a yield counts half, from quickly to slowly changing farms."""
@@ -16,20 +16,20 @@ HALF_LIVES = (4.0, 8.0, 16.0)
 def trend(
     target: Floats, *, years: NDArray[np.int64], training: NDArray[np.bool_]
 ) -> Floats:
-    """Return the robust trend (`models.trend`) of the training years in every year.
+    """Return the robust trend of the training years in every year.
+
+    As `models.trend` has it, but in the unit of the target: one slope for all regions,
+    the median over pairs of years within each (Theil-Sen), and the median of each
+    region's departures from it. So a constant added to the target shifts the trend by
+    it, and a target may be 0 or below.
 
     Returns
     -------
     float64 (year, region), NaN where a region has no training year
     """
-    panel = Panel(
-        years=years[training],
-        counties=tuple(map(str, range(target.shape[1]))),
-        yields=target[training],
-        features=np.empty((int(training.sum()), target.shape[1], 0)),
-    )
-    fitted = fit_trend(panel)
-    return np.asarray(fitted.table(years) * fitted.level)
+    slope = pooled_slope(target[training], years=years[training])
+    line = slope * (years - years[-1])[:, None]
+    return np.asarray(line + column_median((target - line)[training]))
 
 
 def mean5(
@@ -37,7 +37,7 @@ def mean5(
 ) -> Floats:
     """Return the mean of the five known training years nearest to `year`, (region,).
 
-    Of two equally near, the earlier goes first.
+    Of two equally near, the earlier goes first; NaN with fewer than five.
     """
     order = np.lexsort((years, np.abs(years - year)))
     order = order[training[order]]
@@ -45,8 +45,7 @@ def mean5(
     nearest = known & (known.cumsum(axis=0) <= 5)
     count = nearest.sum(axis=0)
     total = np.where(nearest, target[order], 0.0).sum(axis=0)
-    empty = np.full(count.shape, np.nan)
-    return np.asarray(np.divide(total, count, out=empty, where=count > 0))
+    return np.asarray(np.where(count == 5, total / 5, np.nan))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

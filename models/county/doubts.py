@@ -19,7 +19,23 @@ ALIKE = 0.6
 
 def doubts(table: Table) -> tuple[Reason, ...]:
     """Return what a reader of any result from this table must know."""
-    return (*table.notes, *_leaks(table), *_units(table), *_renamed(table))
+    return (
+        *table.notes,
+        *_constant(table),
+        *_leaks(table),
+        *_units(table),
+        *_renamed(table),
+    )
+
+
+def _constant(table: Table) -> Iterator[Reason]:
+    known = table.target[np.isfinite(table.target)]
+    if known.size > 1 and np.ptp(known) == 0:
+        yield Reason(
+            f"CONSTANT: the target is {known[0]:g} in every row: nothing is to be"
+            " learnt from it, and no interval means anything",
+            f"目标恒定：每行的目标值都是{known[0]:g}，无可学习，区间亦无意义",
+        )
 
 
 def _leaks(table: Table) -> Iterator[Reason]:
@@ -68,10 +84,11 @@ def _units(table: Table) -> Iterator[Reason]:
     if mixed.size:
         first = table.regions[mixed[0]]
         yield Reason(
-            f"TWO UNITS? the target of {mixed.size} regions, {first} first, jumps by a"
-            " factor of 5 or more: they get no number; convert it to one unit",
-            f"单位混用？{mixed.size}个地区（如{first}）的目标值成倍跳变，不予估计，"
-            "请先统一单位",
+            f"TWO UNITS? the target of {mixed.size} regions, {first} first, jumps as"
+            " from one unit to another: from then on they get no number, and their"
+            " values are not compared; convert it to one unit",
+            f"单位混用？{mixed.size}个地区（如{first}）的目标值成倍跳变，此后不予估计"
+            "和比较，请先统一单位",
         )
 
 

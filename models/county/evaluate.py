@@ -10,11 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.county.doubts import former_names
-from models.county.forecast import MINIMUM_YEARS, Forecast, Protocol, forecast
+from models.county.forecast import (
+    MINIMUM_YEARS,
+    Forecast,
+    Protocol,
+    forecast,
+    nothing,
+)
 from models.county.season import known_moments
-from models.county.stack import Trust
 from models.county.status import judge
 from models.county.table import Floats, Table, TooFewYears
+from models.county.units import two_units
 from models.errors import ValueInvalid
 
 HISTORY = 10
@@ -193,7 +199,7 @@ def estimate_cut(
     known = np.isfinite(table.target).any(axis=1)
     training = _training(table, cut.year, protocol=protocol) & known
     if training.sum() < MINIMUM_YEARS:
-        return _nothing(table, cut, training=training)
+        return nothing(table.target[training], year=cut.year, until=cut.until)
     # A series that has not begun by then says nothing yet.
     begun = [s for s in table.series if known_moments(s.days, until=cut.until).size]
     return forecast(
@@ -208,24 +214,6 @@ def estimate_cut(
 def _training(table: Table, year: int, *, protocol: Protocol) -> NDArray[np.bool_]:
     walking = protocol == "walk-forward"
     return table.years < year if walking else table.years != year
-
-
-def _nothing(table: Table, cut: Cut, *, training: NDArray[np.bool_]) -> Forecast:
-    regions = len(table.regions)
-    unknown = np.full(regions, np.nan)
-    return Forecast(
-        year=cut.year,
-        until=cut.until,
-        value=unknown,
-        lower=unknown,
-        upper=unknown,
-        trend=unknown,
-        mean5=unknown,
-        years_known=np.isfinite(table.target[training]).sum(axis=0),
-        season_known=np.zeros(regions, dtype=bool),
-        beyond=np.zeros(regions),
-        trust=Trust(common=0.0, local=0.0),
-    )
 
 
 def default_leads(table: Table) -> tuple[int, ...]:
@@ -276,7 +264,7 @@ def _rows(table: Table, found: Forecast) -> pd.DataFrame:
         "region": table.regions,
         "year": found.year,
         "lead": found.until,
-        "observed": table.target[place],
+        "observed": _comparable(table.target[: place + 1], mixed=found.mixed),
         "value": found.value,
         "lower": np.where(bounded, found.lower, np.nan),
         "upper": np.where(bounded, found.upper, np.nan),
@@ -287,6 +275,17 @@ def _rows(table: Table, found: Forecast) -> pd.DataFrame:
     }
     rows: pd.DataFrame = pd.DataFrame(columns).loc[table.present[place]]
     return rows
+
+
+def _comparable(history: Floats, *, mixed: NDArray[np.bool_] | None) -> Floats:
+    """Return the last year's values observed, NaN where only they are of another unit.
+
+    An error of a thousand tons is none of the model, nor is it to be averaged in.
+    """
+    odd = two_units(history)
+    if mixed is not None:
+        odd &= ~mixed
+    return np.where(odd, np.nan, history[-1])
 
 
 def score(rows: pd.DataFrame) -> Score:

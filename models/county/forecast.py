@@ -107,6 +107,8 @@ def _forecast(
     mixed = two_units(known)
     target = np.where(mixed, np.nan, known)
     training = training & np.isfinite(target).any(axis=1)
+    if training.sum() < MINIMUM_YEARS:
+        return nothing(known, year=year, until=until, mixed=mixed)
     table, without = set_aside(table, target, place=place, until=until)
     first = level(target, years=years, training=training, year=year)
     views = [
@@ -145,6 +147,35 @@ def _forecast(
         filled=seasons.filled[place],
         mixed=mixed,
         without=without,
+    )
+
+
+def nothing(
+    target: Floats,
+    *,
+    year: int,
+    until: int,
+    mixed: NDArray[np.bool_] | None = None,
+) -> Forecast:
+    """Return the forecast that gives no number, from the targets (year, region) known.
+
+    For a history too short, or all of it in two units.
+    """
+    regions = target.shape[1]
+    unknown = np.full(regions, np.nan)
+    return Forecast(
+        year=year,
+        until=until,
+        value=unknown,
+        lower=unknown,
+        upper=unknown,
+        trend=unknown,
+        mean5=unknown,
+        years_known=np.isfinite(target).sum(axis=0),
+        season_known=np.zeros(regions, dtype=bool),
+        beyond=np.zeros(regions),
+        trust=Trust(common=0.0, local=0.0),
+        mixed=mixed,
     )
 
 

@@ -2,7 +2,7 @@
 
 They err differently: ridge regression extrapolates and is blind to curves, trees see
 thresholds and never leave what they saw, the Gaussian process leans on alike regions
-and returns to the normal where a season is new. The stack averages them.
+and returns to the normal where a season is new. The stack blends them.
 
 Regions of one year share what no column tells, a common good or bad year. All three
 therefore look mostly at differences between regions within a year, as a regression

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.county.evidence import FOLDS, blend, bolder, folds
 from models.county.learners import FAMILIES, Learner, Sample
 from models.county.table import Floats
 
-FOLDS = 6
-"""Groups of years left out in turn."""
 LARGEST_COMMON = 1.0
 LARGEST_LOCAL = 1.25
 
@@ -43,7 +42,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The mean of the learners, scaled by what they earned on years left out.
+    """The blend of the learners, scaled by what it earned on years left out.
 
     Attributes
     ----------
@@ -67,7 +66,8 @@ def stack(
     """Learn from `sample` and apply to the factors (region, feature) of one season.
 
     Of each family the most cautious learner is taken, and a bolder one only where
-    it did clearly better on years left out (`bolder`).
+    it did clearly better on years left out (`bolder`); the families then count
+    alike, or as years left out have weighed them (`blend`).
     """
     shape = sample.residuals.shape
     known = np.isfinite(sample.residuals)
@@ -78,14 +78,14 @@ def stack(
             left_out=np.zeros(shape),
             trust=Trust(common=0, local=0),
         )
-    chosen = [_choose(sample, family, _folds(years)) for family in families]
-    guess = np.asarray(np.mean([left_out for _, left_out in chosen], axis=0))
+    chosen = [_choose(sample, family, folds(years)) for family in families]
+    weights, guess = blend(
+        sample.residuals, np.stack([left_out for _, left_out in chosen])
+    )
     earned = trust(sample.residuals, guess)
     whole = np.zeros(shape[1])
     if earned:
-        whole = np.asarray(
-            np.mean([learner(sample)(season) for learner, _ in chosen], axis=0)
-        )
+        whole = weights @ np.stack([learner(sample)(season) for learner, _ in chosen])
     return Stack(
         added=earned.scale(whole, regions=np.asarray(known.any(axis=0))),
         left_out=earned.scale(guess, regions=known),
@@ -103,18 +103,13 @@ def sharpest(samples: Sequence[Sample], *, learner: Learner = FAMILIES[0][0]) ->
     years = np.flatnonzero(np.isfinite(samples[0].residuals).any(axis=1))
     if samples[0].factors.shape[2] == 0 or years.size < FOLDS:
         return best
-    guess = _left_out(samples[best], learner, _folds(years))
+    guess = _left_out(samples[best], learner, folds(years))
     for place, sample in enumerate(samples[1:], start=1):
-        other = _left_out(sample, learner, _folds(years))
+        other = _left_out(sample, learner, folds(years))
         if not bolder(samples[0].residuals, guess, other):
             break
         best, guess = place, other
     return best
-
-
-def _folds(years: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Return every sixth year each: a run of bad years is not left out as one."""
-    return [years[start::FOLDS] for start in range(FOLDS)]
 
 
 def _without(sample: Sample, years: NDArray[np.intp]) -> Sample:
@@ -124,12 +119,12 @@ def _without(sample: Sample, years: NDArray[np.intp]) -> Sample:
 
 
 def _choose(
-    sample: Sample, family: Sequence[Learner], folds: Sequence[NDArray[np.intp]]
+    sample: Sample, family: Sequence[Learner], groups: Sequence[NDArray[np.intp]]
 ) -> tuple[Learner, Floats]:
     """Return the learner of a family to use, and its guesses at years left out."""
-    best, guess = family[0], _left_out(sample, family[0], folds)
+    best, guess = family[0], _left_out(sample, family[0], groups)
     for learner in family[1:]:
-        other = _left_out(sample, learner, folds)
+        other = _left_out(sample, learner, groups)
         if not bolder(sample.residuals, guess, other):
             break
         best, guess = learner, other
@@ -137,26 +132,14 @@ def _choose(
 
 
 def _left_out(
-    sample: Sample, learner: Learner, folds: Sequence[NDArray[np.intp]]
+    sample: Sample, learner: Learner, groups: Sequence[NDArray[np.intp]]
 ) -> Floats:
     guess = np.full(sample.residuals.shape, np.nan)
-    for fold in folds:
+    for fold in groups:
         correction = learner(_without(sample, fold))
         for year in fold:
             guess[year] = correction(sample.factors[year])
     return np.where(np.isfinite(sample.residuals), guess, np.nan)
-
-
-def bolder(residuals: Floats, cautious: Floats, bold: Floats) -> bool:
-    """Tell whether a bold guess (year, region) beats a cautious one beyond chance.
-
-    Its squared error has to be smaller by one standard error of the difference, with
-    the year as the unit (Breiman, Friedman, Olshen & Stone 1984, section 3.4.3).
-    """
-    gain = np.square(residuals - cautious) - np.square(residuals - bold)
-    years = np.where(np.isfinite(gain), gain, 0.0).sum(axis=1)
-    years = years[np.isfinite(gain).any(axis=1)]
-    return bool(years.mean() > years.std(ddof=1) / np.sqrt(years.size))
 
 
 def trust(residuals: Floats, guess: Floats) -> Trust:

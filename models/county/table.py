@@ -83,10 +83,11 @@ class Table:
 def read_table(frame: pd.DataFrame, *, region: str, year: str, target: str) -> Table:
     """Sort the columns of any table into series, scalars and traits.
 
-    Columns named after a time of the year (`models.county.columns`) are series;
-    other numbers are scalars where they change within a region, else traits; text
-    with up to 30 values that never change within a region is a trait too. Text in a
-    column of numbers, and infinity, are unknown values, told in `notes`.
+    Columns named after a time of the year (`models.county.columns`) are series, but
+    for a single one that never changes within a region; other numbers are scalars
+    where they change within a region, else traits; text with up to 30 values that
+    never change within a region is a trait too. Text in a column of numbers, and
+    infinity, are unknown values, told in `notes`.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def _check_values(rows: pd.DataFrame, *, year: str, target: str) -> None:
     wrong = values.isna() & rows[target].notna() | np.isinf(values)
     if wrong.any():
         raise ValueInvalid(
-            f"the column {target} holds {rows.loc[wrong, target].iloc[0]!r}: a target"
+            f"the column {target} holds {rows.loc[wrong, target].iloc[0]}: a target"
             " is a finite number, or empty where it is unknown"
             " · 目标列须为有限数，未知处留空"
         )
@@ -172,7 +173,11 @@ def _build(columns: pd.DataFrame, keys: pd.DataFrame, target: pd.Series) -> Tabl
         return cube
 
     numbers, notes = read_numbers(columns)
-    spread = series_columns(map(str, numbers.columns))
+    spread = {
+        name: days
+        for name, days in series_columns(map(str, numbers.columns)).items()
+        if len(days) > 1 or _moves(grid(numbers[[*days.values()]].to_numpy(np.float64)))
+    }
     rest = numbers.drop(columns=[c for days in spread.values() for c in days.values()])
     words = read_words(columns.drop(columns=numbers.columns), grid)
     measures = Measures(
@@ -198,6 +203,17 @@ def _build(columns: pd.DataFrame, keys: pd.DataFrame, target: pd.Series) -> Tabl
         measures=measures,
         notes=notes,
     )
+
+
+def _moves(values: Floats) -> bool:
+    """Tell whether a column (year, region, 1) ever changes within a region.
+
+    One that does not, named soil_d50 by chance, is a trait and no moment of a season.
+    """
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis=0)
+    high = np.where(known, values, -np.inf).max(axis=0)
+    return bool((high > low).any())
 
 
 def _series(

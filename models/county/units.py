@@ -1,4 +1,4 @@
-"""A history in two units: it jumps by a factor that no harvest does."""
+"""A history in two units: it jumps by a factor that no harvest does, or for good."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,18 @@ APART = 5.0
 """Ratio of two groups of yields to be in two units.
 
 Bushels an acre and tonnes a hectare are apart by 15 (wheat), jin a mu and kilograms
-a hectare by 7.5, tonnes and kilograms by 1000; kilograms and jin, by 2, look alike.
+a hectare by 7.5, tonnes and kilograms by 1000.
 """
 GAP = 3.0
 """Ratio between the groups that holds no value at all."""
 FEWEST = 4
+STEP = 1.6
+"""Ratio, against all other regions, at which one changes its unit from a year on:
+kilograms and jin are apart by 2, of which a change of level may hide a part."""
+CLEAR = 1.25
+"""Ratio between the years before and after the step that holds no value at all."""
+FEWEST_BESIDE = 4
+"""Years before and after a step: three dry ones in a row are none."""
 
 
 def two_units(target: Floats) -> NDArray[np.bool_]:
@@ -21,7 +28,8 @@ def two_units(target: Floats) -> NDArray[np.bool_]:
 
     A region whose positive values fall into two groups, each narrower than the gap
     between them; and, where the medians of the regions do, those of the smaller
-    group. A single low value is a lost harvest, not another unit.
+    group. A single low value is a lost harvest, not another unit. And a region that
+    parts from the median of the others for good: a step no other takes.
 
     Parameters
     ----------
@@ -30,10 +38,14 @@ def two_units(target: Floats) -> NDArray[np.bool_]:
     Returns
     -------
     bool (region,)
+        All false where a value is below 0: departures have no ratio.
     """
+    if (target < 0).any():
+        return np.zeros(target.shape[1], dtype=bool)
     logs = np.full(target.shape, np.nan)
     np.log(target, out=logs, where=target > 0)
     within = np.array([_split(column, lowest=2) is not None for column in logs.T], bool)
+    within |= _steps(logs)
     counts = np.isfinite(logs).sum(axis=0)
     medians = np.full(counts.size, np.nan)
     usable = ~within & (counts > 0)
@@ -43,6 +55,27 @@ def two_units(target: Floats) -> NDArray[np.bool_]:
     upper, lower = medians > edge, medians < edge
     smaller = upper if upper.sum() < lower.sum() else lower
     return np.asarray(within | smaller)
+
+
+def _steps(logs: Floats) -> NDArray[np.bool_]:
+    """Tell which regions (year, region) part from the others from one year on."""
+    # Of two regions nobody can tell which one stepped.
+    years = np.isfinite(logs).sum(axis=1) >= FEWEST
+    beside = logs[years]
+    if len(beside) < 2 * FEWEST_BESIDE:
+        return np.zeros(logs.shape[1], dtype=bool)
+    beside = beside - np.nanmedian(beside, axis=1, keepdims=True)
+    return np.array([_stepped(one[np.isfinite(one)]) for one in beside.T], dtype=bool)
+
+
+def _stepped(logs: Floats) -> bool:
+    """Tell whether a history is apart before and after some year of it."""
+    for place in range(FEWEST_BESIDE, len(logs) - FEWEST_BESIDE + 1):
+        low, high = sorted((logs[:place], logs[place:]), key=np.median)
+        clear = high.min() - low.max() >= np.log(CLEAR)
+        if clear and np.median(high) - np.median(low) >= np.log(STEP):
+            return True
+    return False
 
 
 def _split(logs: Floats, *, lowest: int) -> float | None:

@@ -37,12 +37,25 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growing:
-    """When the crop grows: from sowing or emergence to maturity or `end`."""
+    """When the crop grows: from sowing or emergence to maturity or `end`.
+
+    Raises
+    ------
+    SettingUnknown
+        It ends before it begins.
+    """
 
     start: date
     end: date
     begins: Literal["sowing", "emergence"] = "emergence"
     crop: str = "maize"
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise SettingUnknown(
+                f"the crop cannot end on {self.end}, it begins on {self.start}: give a"
+                f" later end · 结束日期 {self.end} 应晚于起始日期 {self.start}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

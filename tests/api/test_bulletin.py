@@ -16,8 +16,8 @@ import pypdfium2
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.bulletin.charts import draw
-from api.bulletin.content import Bulletin, gather
+from api.bulletin.charts import coloured, draw
+from api.bulletin.content import NOT_THE_CROP, Bulletin, gather
 from api.bulletin.files import html_of, pdf_of, write_bulletin
 from api.bulletin.view import view
 from api.bulletin.words import Language
@@ -130,6 +130,12 @@ def test_curves_have_a_column_a_year_and_end_with_the_dekad(bulletin: Bulletin) 
     assert [*table.columns] == [2021, 2022, 2023, 2024, 2025, 2026]
     assert table[2026].last_valid_index() == "07-21"
     assert table.loc["07-21", 2025] == pytest.approx(0.68, abs=2e-4)
+
+
+def test_ungraded_crop_is_told_from_land_without_it() -> None:
+    shown = coloured(np.array([[0, 1, NOT_THE_CROP]], dtype=np.uint8))
+    assert shown[0, :, 3].tolist() == [255, 255, 0]
+    assert shown[0, 0].tolist() != shown[0, 1].tolist()
 
 
 def test_heat_and_drought_are_told(bulletin: Bulletin) -> None:

@@ -163,3 +163,48 @@ def test_wishes_out_of_range_are_refused(
     season_table()[BARE].to_csv(path, index=False)
     result = CliRunner().invoke(app, ["evaluate", str(path), *words])
     assert result.exit_code == code
+
+
+def test_all_regions_changing_their_unit_get_no_number(run: Run) -> None:
+    frame = season_table()
+    frame.loc[frame["year"] > 2008, "yield"] *= 15.93
+    found, rows = run(frame)
+    assert set(rows["status"]) == {"missing"}
+    assert rows["reason"].str.contains("one unit to another").all()
+    assert "TWO UNITS" in " ".join(found["warnings"])
+
+
+def test_jin_after_kilograms_get_no_number(run: Run) -> None:
+    frame = season_table()[BARE]
+    new = (frame["county"] == "00003") & (frame["year"] > 2007)
+    frame.loc[new, "yield"] *= 2
+    found, rows = run(frame)
+    assert found["statuses"] == {"level": 11, "missing": 1}
+    assert "one unit to another" in rows["reason"]["00003"]
+
+
+def test_a_value_tested_in_another_unit_is_not_compared(run: Run) -> None:
+    frame = season_table()
+    whole, _ = run(frame)
+    frame.loc[(frame["county"] == "00003") & (frame["year"] == 2012), "yield"] *= 1000
+    found, rows = run(frame)
+    assert found["n"] == whole["n"] - 1
+    assert found["rmse"] == pytest.approx(whole["rmse"], rel=0.2)
+    assert rows.loc[rows.index == "00003", "observed"].isna().all()
+    assert "TWO UNITS" in " ".join(found["warnings"])
+
+
+def test_a_target_below_zero_is_compared_like_any(run: Run) -> None:
+    frame = season_table()
+    plain, _ = run(frame)
+    frame["yield"] -= 50
+    found, _ = run(frame)
+    assert found["n"] == plain["n"] == 12
+    assert found["rmse_trend"] == pytest.approx(plain["rmse_trend"])
+
+
+def test_a_saved_row_number_is_no_feature(run: Run) -> None:
+    frame = season_table()
+    frame.insert(0, "Unnamed: 0", np.arange(len(frame)))
+    found, _ = run(frame)
+    assert found["columns"]["scalars"] == []

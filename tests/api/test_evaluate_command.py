@@ -94,16 +94,24 @@ def test_a_person_reads_tables_in_two_languages(run: Run, bare: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "encoding"), [("a.csv", "gb18030"), ("a.csv.gz", "utf-8-sig")]
+    ("name", "encoding", "sep"),
+    [
+        ("a.csv", "gb18030", ","),
+        ("a.csv.gz", "utf-8-sig", ","),
+        ("a.csv", "utf-16", "\t"),
+        ("a.csv", "utf-8", ";"),
+    ],
 )
 def test_chinese_tables_are_read(
-    run: Run, tmp_path: Path, name: str, encoding: str
+    run: Run, tmp_path: Path, name: str, encoding: str, sep: str
 ) -> None:
     table = season_table()[BARE].assign(note="玉米")
-    table.columns = pd.Index(["县", "年份", "单产", "备注"])
-    table.to_csv(tmp_path / name, index=False, encoding=encoding)
+    table.columns = pd.Index(["县区", "年份", "单产", "备注"])
+    table["年份"] = table["年份"].astype(str) + "年"
+    table.to_csv(tmp_path / name, index=False, encoding=encoding, sep=sep)
     found = last_line(run(tmp_path / name, "--from", 2012, "--json"))
-    assert found["columns"]["region"] == "县"
+    assert (found["years"], found["n"]) == ([2012], 12)
+    assert found["columns"]["region"] == "县区"
     assert found["columns"]["ignored"] == ["备注"]
 
 

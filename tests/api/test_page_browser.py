@@ -222,6 +222,45 @@ def test_county_tells_the_history_of_its_estimate(
     assert [words for words in expected if words not in shown] == []
 
 
+@pytest.mark.parametrize(
+    ("lang", "expected"),
+    [
+        (
+            "zh",
+            [
+                "总产 108.0 万吨（80% 区间 90.0 – 126.0）",
+                "面积 120.0 千公顷（95% 区间 112.2 – 127.8）",
+                "面积来源：抽样调查，标准误 4.0 千公顷。",
+            ],
+        ),
+        (
+            "en",
+            [
+                "Production 1,080.0 thousand t (80% interval 900.0 – 1,260.0)",
+                "Area 120.0 thousand ha (95% interval 112.2 – 127.8)",
+                "Area from a sample survey, standard error 4.0 thousand ha.",
+            ],
+        ),
+    ],
+)
+def test_county_tells_how_much_it_will_harvest(
+    measured: str, store: Store, tmp_path: Path, lang: str, expected: list[str]
+) -> None:
+    plain = samples.an_estimate("220322", "maize", 9.0)
+    harvested = replace(
+        plain, measure="production", unit="t", value=1.08e6, lower=9e5, upper=1.26e6
+    )
+    surveyed = replace(
+        plain, measure="area", unit="ha", value=120_000.0, lower=112_200.0
+    )
+    surveyed = replace(surveyed, upper=127_800.0, interval=0.95, se=4000.0)
+    with store.connection() as conn:
+        rows = [replace(one, area_source="survey") for one in (harvested, surveyed)]
+        estimates.add(conn, rows)
+    shown = read(f"{measured}?lang={lang}&county=220322", tmp_path / "profile")
+    assert [words for words in expected if words not in shown] == []
+
+
 def test_banner_tells_of_simulated_data_out_of_sight(
     measured: str, store: Store, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.wofost_run import LeafAreaInvalid, leaf_area_of
-from models.wofost import WofostMissing
+from models.wofost import SettingUnknown, WofostMissing
 from models.wofost.package import pcse_module
 from store import Store, weather
 from tests.ingest.wording import english
@@ -44,7 +44,8 @@ def test_sparse_leaves_lower_the_yield_that_is_told(data: Path) -> None:
         pytest.skip("the extra wofost (pcse) is not installed")
     path = data / "lai.csv"
     path.write_text("day,lai,sd\n2025-07-20,1.0,0.2\n2025-12-01,1.0,\n")
-    free, seen = run(data, "--members", 5), run(data, "--members", 5, "--lai", path)
+    few = ("--members", 5, "--level", 50)
+    free, seen = run(data, *few), run(data, *few, "--lai", path)
     for result in (free, seen):
         assert result.exit_code == 0, (result.output, result.exception)
         assert "simulated 模拟数据" in result.stdout
@@ -52,6 +53,18 @@ def test_sparse_leaves_lower_the_yield_that_is_told(data: Path) -> None:
     assert "2025-07-20 LAI 1 ± 0.2: used" in seen.stdout
     assert "2025-12-01 LAI 1 ± 0.25: outside_season" in seen.stdout
     assert _yield(seen) < 0.9 * _yield(free)
+
+
+def test_five_members_bound_no_interval_of_90_percent(data: Path) -> None:
+    result = run(data, "--members", 5)
+    assert result.exit_code == 2
+    assert "20" in english(result.output)
+
+
+def test_a_season_that_ends_before_it_begins_is_said_so(data: Path) -> None:
+    result = run(data, "--end", "2025-05-01")
+    assert isinstance(result.exception, SettingUnknown)
+    assert "cannot end on 2025-05-01" in str(result.exception)
 
 
 def _yield(result: Result) -> float:

@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner, Result
 
-from api.errors import ApiError, AsOfInvalid, StatisticTooEarly
+from api.errors import ApiError, AsOfInvalid, EstimatesMissing, StatisticTooEarly
 from api.yields_command import yields_app
 from api.yields_job import default_day
 from ingest import IngestError
@@ -75,6 +75,12 @@ def test_list_and_history_show_what_was_made(data: Path, store: Store) -> None:
     order = [told.stdout.index(t) for t in ("first issue", "instead of", "are out")]
     assert order == sorted(order)
     assert "3 issues" in told.stderr
+
+
+def test_a_year_without_estimates_is_no_empty_table(data: Path) -> None:
+    told = yields(data, "history", "220322", "--crop", "maize", "--year", "2031")
+    assert isinstance(told.exception, EstimatesMissing)
+    assert "heitu yields estimate --year 2031" in str(told.exception)
 
 
 def test_estimates_under_a_former_code_keep_their_name(data: Path) -> None:

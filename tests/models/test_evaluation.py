@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from models import skill
-from models.evaluation import baselines, estimates_of_years
+from models.evaluation import baselines, estimates_of_years, surpassed
 from tests.models.histories import linear_history, response_history
 
 
@@ -93,3 +93,36 @@ def test_years_without_a_yield_are_no_rows() -> None:
     assert found.empty
     assert "value" in found.columns
     assert skill(linear_history(), features=(), years=[2030]) == []
+
+
+def rows_with_errors(*errors: float) -> pd.DataFrame:
+    """Estimates of two counties that miss 8 t/ha by so much, a year each."""
+    return pd.DataFrame(
+        [
+            (county, "maize", 2020 + place, 8.0 + error, 8.0)
+            for place, error in enumerate(errors)
+            for county in ("220101", "220102")
+        ],
+        columns=["county", "crop", "year", "value", "truth"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "better"),
+    [
+        ((0.1, -0.1, 0.1, 0.2, 0.1), True),
+        # A single better year: the gain is as large as its standard error.
+        ((0.0, 1.0, 1.0, 1.0, 1.0), False),
+        ((1.0, 1.0, 1.0, 1.0, 1.0), False),
+        ((2.0, 2.0, 2.0, 2.0, 2.0), False),
+    ],
+)
+def test_model_is_surpassed_only_beyond_chance(
+    errors: tuple[float, ...], better: bool
+) -> None:
+    ridge = rows_with_errors(1.0, -1.0, 1.0, -1.0, 1.0)
+    assert surpassed(ridge, by=rows_with_errors(*errors)) is better
+
+
+def test_one_year_surpasses_nothing() -> None:
+    assert not surpassed(rows_with_errors(1.0), by=rows_with_errors(0.0))

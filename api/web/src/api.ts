@@ -45,6 +45,10 @@ export interface Estimate {
   readonly rmse_trend: number | null;
   readonly rmse_mean5: number | null;
   readonly source: string | null;
+  /** Standard error, in `unit`, where the law behind the estimate has one. */
+  readonly se: number | null;
+  /** What the hectares of an area or a production rest on. */
+  readonly area_source: "survey" | "statistics" | "survey+statistics" | null;
   readonly issued_at: string;
 }
 
@@ -277,6 +281,19 @@ export const counties = (): Promise<Counties> => get(href("counties"));
 export async function estimates(crop: Crop): Promise<readonly Estimate[]> {
   const none: { estimates: Estimate[] } = { estimates: [] };
   return (await orEmpty(get<typeof none>(href("estimates", { crop })), none)).estimates;
+}
+
+/** The newest area or production of a county, undefined where none was issued. */
+export async function harvest(
+  measure: "area" | "production",
+  crop: Crop,
+  year: number,
+  county: string,
+  signal: AbortSignal,
+): Promise<Estimate | undefined> {
+  const none: { estimates: Estimate[] } = { estimates: [] };
+  const address = href("estimates", { crop, year, county, measure });
+  return (await orEmpty(get<typeof none>(address, signal), none)).estimates[0];
 }
 
 /** Every issue of a county's estimate, the first one first. */

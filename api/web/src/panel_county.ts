@@ -5,6 +5,7 @@ import type uPlot from "uplot";
 import {
   bulletins,
   growth,
+  harvest,
   href,
   issues,
   statistics,
@@ -30,6 +31,7 @@ import {
 } from "./i18n";
 import { report } from "./messages";
 import { drawGrowth } from "./panel_growth";
+import { drawHarvest } from "./panel_harvest";
 import { drawIssues } from "./panel_issues";
 import type { Scale } from "./scale";
 import { badge, mark } from "./simulated";
@@ -74,22 +76,26 @@ export function drawCounty(panel: HTMLElement, view: CountyView, signal: AbortSi
     return;
   }
   const chart = h("div", { class: "loading" }, t("loading"));
+  const brought = h("section", { class: "harvest" });
   const told = h("section", { class: "issues" });
   const grown = h("section", { class: "growth" });
-  fill(panel, backTo(view), heading(county), ...figures(view, code), grown, told, chart);
+  fill(panel, backTo(view), heading(county), ...figures(view, code), brought, grown, told, chart);
   const asked = [
     statistics(view.crop, code, signal),
     issues(view.crop, view.year, code, signal),
     growth(view.crop, view.year, code, signal),
     bulletins(view.crop, view.year, code, signal),
+    harvest("production", view.crop, view.year, code, signal),
+    harvest("area", view.crop, view.year, code, signal),
   ] as const;
   Promise.all(asked)
-    .then(([rows, issued, graded, written]) => {
+    .then(([rows, issued, graded, written, production, area]) => {
       if (signal.aborted) return;
       mark(
         "panel",
-        [...rows, ...issued, ...graded].some((one) => one.simulated),
+        [...rows, ...issued, ...graded, production, area].some((one) => one?.simulated),
       );
+      drawHarvest(brought, { production, area });
       drawGrowth(grown, { county: code, crop: view.crop, growth: graded, bulletins: written });
       drawIssues(told, issued);
       drawHistory(chart, view, rows);

@@ -79,3 +79,20 @@ def test_adding_a_constant_shifts_the_level_by_it(constant: float) -> None:
     np.testing.assert_allclose(
         moved.expected, plain.expected + constant, rtol=0, atol=1e-6
     )
+
+
+@given(st.floats(-100.0, 100.0))
+def test_adding_a_constant_shifts_the_trend_by_it(constant: float) -> None:
+    target = np.random.default_rng(3).normal(6, 1, size=(8, 5))
+    years, training = np.arange(2000, 2008), np.arange(8) < 7
+    before = trend(target, years=years, training=training)
+    after = trend(target + constant, years=years, training=training)
+    np.testing.assert_allclose(after, before + constant, atol=1e-9)
+
+
+def test_four_years_have_no_mean_of_five() -> None:
+    target = np.ones((6, 2))
+    target[1, 0] = np.nan
+    years, training = np.arange(2000, 2006), np.arange(6) < 5
+    found = mean5(target, years=years, training=training, year=2005)
+    np.testing.assert_array_equal(found, [np.nan, 1.0])

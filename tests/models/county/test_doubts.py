@@ -67,3 +67,8 @@ def test_of_several_that_end_the_one_with_its_traits_is_meant() -> None:
     frame.loc[late & (frame["county"] == "00007"), "county"] = "x"
     table = read(frame)
     assert former_names(table)[table.regions.index("x")] == "00007"
+
+
+def test_a_target_that_never_changes_is_told() -> None:
+    frame = season_table().assign(**{"yield": 7.0})
+    assert "CONSTANT" in words(*doubts(read(frame)))

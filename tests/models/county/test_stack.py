@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.county.learners import FAMILIES, Learner, Sample
-from models.county.stack import bolder, stack, trust
+from models.county.stack import stack, trust
 
 RNG = np.random.default_rng(2)
 COMMON = RNG.normal(size=(12, 1))
@@ -43,17 +43,6 @@ def test_the_unit_does_not_matter(unit: float) -> None:
     assert trust(unit * LOCAL, unit * guess).local == pytest.approx(
         trust(LOCAL, guess).local
     )
-
-
-def test_a_bolder_guess_is_taken_where_it_is_clearly_better() -> None:
-    assert bolder(LOCAL, 0.2 * LOCAL, 0.8 * LOCAL)
-    assert not bolder(LOCAL, 0.8 * LOCAL, 0.2 * LOCAL)
-
-
-def test_a_bolder_guess_that_is_better_by_one_lucky_year_is_not_taken() -> None:
-    bold = 0.1 * np.random.default_rng(8).normal(size=LOCAL.shape)
-    bold[3] = LOCAL[3]
-    assert not bolder(LOCAL, np.zeros_like(LOCAL), bold)
 
 
 def sample(effect: float) -> tuple[Sample, np.ndarray, np.ndarray]:

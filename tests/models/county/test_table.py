@@ -88,3 +88,16 @@ def test_a_target_in_two_units_is_refused(frame: pd.DataFrame) -> None:
 def test_a_missing_column_is_named(frame: pd.DataFrame) -> None:
     with pytest.raises(ColumnMissing, match="no column fips"):
         read_table(frame, region="fips", year="year", target="yield")
+
+
+def test_a_single_moment_is_a_series_where_it_changes(frame: pd.DataFrame) -> None:
+    table = read(frame.assign(sun_d180=[1.0, 2.0, 3.0, 4.0], soil_d50=frame["soil"]))
+    assert [one.name for one in table.series] == ["rain", "sun"]
+    assert table.series[1].days.tolist() == [180]
+    assert "soil_d50" in table.trait_names
+
+
+def test_months_without_a_zero_are_cut_like_the_others() -> None:
+    plain = season_table()
+    short = plain.rename(columns={f"rain_m0{k}": f"rain_m{k}" for k in range(4, 8)})
+    assert read(short).series[0].days.tolist() == [120, 151, 181, 212]

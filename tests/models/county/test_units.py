@@ -51,3 +51,22 @@ def test_the_unit_itself_does_not_matter(unit: float) -> None:
     target = HARVESTS.copy()
     target[9:, 3] /= BUSHELS
     assert two_units(unit * target).sum() == 1
+
+
+def test_regions_that_turn_from_kilograms_to_jin_are_told() -> None:
+    # Harvests of counties differ by a tenth, not a fifth as above.
+    target = 10 * np.sqrt(HARVESTS / 40)
+    target[9:, [3, 8]] *= 2
+    assert np.flatnonzero(two_units(target)).tolist() == [3, 8]
+
+
+def test_a_year_twice_as_good_everywhere_is_no_other_unit() -> None:
+    target = HARVESTS.copy()
+    target[9:] *= 2
+    assert not two_units(target).any()
+
+
+def test_three_droughts_in_a_row_are_no_other_unit() -> None:
+    target = HARVESTS.copy()
+    target[12:, 3] /= 3
+    assert not two_units(target).any()
