@@ -96,7 +96,8 @@ def connect(address: str | None, *, timeout: float = 10) -> Iterator[Workers]:
     try:
         with _client(address, timeout) as client:
             _check_code(client, address)
-            yield workers
+            with _losses_told(client):
+                yield workers
     except (KilledWorker, NoWorkerError, CancelledError) as exc:
         raise _lost(address, exc) from exc
 
@@ -112,6 +113,26 @@ def _client(address: str, timeout: float) -> "Client":
     # threads let go of some. If it died of that, who waits would wait for ever.
     client.futures = _Walkable(client.futures)
     return client
+
+
+@contextmanager
+def _losses_told(client: "Client") -> Iterator[None]:
+    """Give one name to what the client says once its scheduler is gone.
+
+    Raises
+    ------
+    CancelledError
+    """
+    from distributed.client import ClosedClientError
+
+    try:
+        yield
+    except (ClosedClientError, AttributeError) as exc:
+        # A future made after the others were cancelled is forgotten: the client then
+        # raises the error that it has not got, which is an AttributeError.
+        if client.status == "running":
+            raise
+        raise CancelledError("cancelled, for the scheduler went away") from exc
 
 
 class _Walkable(dict[Any, Any]):

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -212,6 +213,31 @@ def test_a_scheduler_that_dies_is_a_clear_error(items: list[pystac.Item]) -> Non
     assert "请" in chinese
 
 
+def test_computing_after_the_scheduler_died_is_the_same_error() -> None:
+    with (
+        scheduler() as (address, running),
+        worker(address),
+        pytest.raises(ClusterFailed, match="cancelled, for the scheduler went away"),
+    ):
+        _compute_when_closed(address, running)
+
+
+def test_a_future_made_while_the_scheduler_goes_away_is_the_same_error() -> None:
+    with (
+        scheduler() as (address, running),
+        worker(address),
+        pytest.raises(ClusterFailed, match="cancelled, for the scheduler went away"),
+    ):
+        _gather_when_lost(address, running)
+
+
+def test_a_mistake_beside_a_scheduler_that_lives_stays_itself(
+    two_workers: Cluster,
+) -> None:
+    with pytest.raises(AttributeError, match="no_such"), connect(two_workers[0]):
+        time.no_such  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_futures_may_go_while_the_client_cancels_them() -> None:
     with (
         LocalCluster(
@@ -235,6 +261,27 @@ def _compute_until_killed(
         running.kill()
         running.wait()
         computing.compute()
+
+
+def _compute_when_closed(address: str, running: subprocess.Popen[str]) -> None:
+    with connect(address, timeout=1):
+        client = default_client()
+        running.kill()
+        while client.status != "closed":
+            time.sleep(0.05)
+        delayed(float)(1).compute()
+
+
+def _gather_when_lost(address: str, running: subprocess.Popen[str]) -> None:
+    with connect(address, timeout=1):
+        client = default_client()
+        future = client.submit(time.sleep, 60)
+        running.kill()
+        while client.status == "running":
+            time.sleep(0.01)
+        # As one that was made a moment later.
+        future._state.exception = None
+        client.gather(future)
 
 
 @pytest.mark.parametrize(
