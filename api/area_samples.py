@@ -193,16 +193,32 @@ def read_segments(
             )
         )
     # Strata as they were drawn, whatever a phone or an editor made of the answers.
-    joined = found.loc[inside].merge(frame, on="segment_id")
+    joined = _with_unanswered(found.loc[inside].merge(frame, on="segment_id"), frame)
     made_up = any(_is_true(one.values.get("simulated")) for one in layer.features)
     return Surveyed(joined, tuple(notes), made_up)
 
 
+def _with_unanswered(answers: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add a row without figures for each segment that was drawn and gave no answer.
+
+    Those that never come back are seldom like the others; nobody would miss them.
+    """
+    if "sampled" not in frame:
+        return answers
+    drawn = frame["sampled"].map(_is_true)
+    absent = frame.loc[drawn & ~frame["segment_id"].isin(answers["segment_id"])]
+    if absent.empty:
+        return answers
+    return pd.concat(
+        [answers, absent.assign(year=answers["year"].iloc[0])], ignore_index=True
+    )
+
+
 def _inside(found: pd.DataFrame, frame: pd.DataFrame, path: Path) -> "pd.Series[bool]":
     """Tell which segments are of the frame; they are of one year."""
-    if found["year"].nunique() > 1:
+    if len(years := sorted(found["year"].unique())) > 1:
         raise FrameFileInvalid(
-            f"{path} has segments of the years {sorted(found['year'].unique())}: give "
+            f"{path} has segments of the years {', '.join(map(str, years))}: give "
             f"one with --year · {path.name} 含多个年份，请用 --year 指定"
         )
     inside = found["segment_id"].isin(frame["segment_id"])

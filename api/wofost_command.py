@@ -36,7 +36,9 @@ Lai = Annotated[
     Path | None,
     typer.Option(metavar="FILE.csv", help="day, lai, sd · 叶面积指数观测"),
 ]
-Elevation = Annotated[float, typer.Option(help="m above the sea · 海拔，米")]
+Elevation = Annotated[
+    float, typer.Option(min=-200, max=6000, help="m above the sea · 海拔，米")
+]
 Mode = Annotated[
     str, typer.Option(metavar="potential|water_limited", help="Production · 生产水平")
 ]
@@ -111,6 +113,12 @@ def _tell(
         f"{len(ensemble.yields)} members · 成员), moisture 含水率 "
         f"{ensemble.moisture:g} %"
     )
+    if unripe := len(ensemble.yields) - ensemble.matured:
+        typer.echo(
+            f"warning: {unripe} of {len(ensemble.yields)} members are not mature at the"
+            " end: give a later --end, or the temperature sums of a local variety · "
+            f"警告：{unripe} 个成员到结束日期仍未成熟，请延后 --end 或改用当地品种积温"
+        )
     typer.echo(
         "the interval is the spread of perturbed parameters alone: no error of the "
         "model, its variety or the weather"

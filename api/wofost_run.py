@@ -15,6 +15,7 @@ from models.wofost import (
     Ensemble,
     Growing,
     LeafArea,
+    SimulationFailed,
     assimilate,
     county_weather,
     reference_maize,
@@ -117,6 +118,7 @@ def run_wofost(settings: "Settings", request: WofostRequest) -> WofostMade:
     PlaceInvalid
         No such county.
     models.wofost.WofostError
+        Among others where no member grew any grain.
     """
     # First: without a season no weather is asked for, and it would be missed instead.
     growing = Growing(start=request.start, end=request.end)
@@ -136,6 +138,13 @@ def run_wofost(settings: "Settings", request: WofostRequest) -> WofostMade:
         members=request.members,
         seed=request.seed,
     )
+    if not ensemble.yields.any():
+        raise SimulationFailed(
+            "no member of the ensemble grew grain, so no yield is stated: the season "
+            "ends before the grain fills, a changed parameter cannot be, or the water "
+            "ran out · 所有成员均未形成籽粒，不给出单产："
+            "生长季过早结束、参数不合理或缺水"
+        )
     return WofostMade(ensemble, weather.assumed, bool(table["simulated"].any()))
 
 

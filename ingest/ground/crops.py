@@ -8,7 +8,15 @@ CROP_SPELLINGS: dict[str, tuple[str, ...]] = {
     "maize": ("maize", "corn", "玉米", "春玉米", "苞米"),
     "rice": ("rice", "paddy", "paddyrice", "水稻", "稻", "稻谷", "水田"),
     "soybean": ("soybean", "soybeans", "soya", "soy", "大豆", "黄豆"),
-    "other": ("other", "othercrop", "othercrops", "其他", "其它", "其他作物"),
+    "other": (
+        *("other", "othercrop", "othercrops", "其他", "其它", "其他作物", "杂粮"),
+        # The crops of the northeast that no class of their own is kept for.
+        *("sorghum", "高粱", "wheat", "小麦", "春小麦", "millet", "谷子", "糜子"),
+        *("peanut", "peanuts", "groundnut", "花生", "potato", "potatoes", "马铃薯"),
+        *("土豆", "sunflower", "sunflowers", "向日葵", "葵花", "sugarbeet", "甜菜"),
+        *("mungbean", "绿豆", "adzukibean", "红小豆", "小豆", "tobacco", "烟草"),
+        *("oats", "燕麦", "vegetables", "蔬菜"),
+    ),
 }
 
 LABELS: dict[bool, tuple[str, ...]] = {

@@ -14,6 +14,7 @@ from models.area.quantiles import (
     degrees_of_freedom,
     satterthwaite,
     symmetric_bounds,
+    unseen_bound,
 )
 from models.area.result import AreaEstimate, Status
 from models.reasons import Reason, both
@@ -216,7 +217,7 @@ def total_area(
     -------
     AreaEstimate
         Missing where a stratum has no segment; without standard error where one has
-        too few.
+        too few, or where no segment differs from what the others say.
     """
     if empty := [one.name for one in strata if not len(one.surveyed)]:
         return _nothing(strata, name, interval, both(note, reasons.no_samples(empty)))
@@ -230,6 +231,8 @@ def total_area(
         # One stratum without a variance leaves the whole sum without one.
         why, limited = both(why, reasons.one_sample(single)), True
     made = _added(totals, name=name, interval=interval, land_ha=land_ha)
+    if not single and _all_alike(strata, made):
+        return _alike(strata, made, note=why, land_ha=land_ha)
     if single:
         made = replace(made, se=None, lower=None, upper=None, df=None, efficiency=None)
     status = Status.LIMITED if limited else Status.ESTIMATED
@@ -260,6 +263,36 @@ def _added(
         status=Status.ESTIMATED,
         efficiency=direct / se**2 if se > 0 else None,
     )
+
+
+def _all_alike(strata: Sequence[Stratum], made: AreaEstimate) -> bool:
+    """Whether the segments show no error, though they are not the whole frame."""
+    whole = all(len(one.surveyed) == one.population for one in strata)
+    assert made.se is not None
+    assert made.value is not None
+    return not whole and made.se <= _SAME * made.value
+
+
+def _alike(
+    strata: Sequence[Stratum],
+    made: AreaEstimate,
+    *,
+    note: Reason | None,
+    land_ha: float,
+) -> AreaEstimate:
+    """Take the error off a sum of strata without any spread, for it is not known.
+
+    A crop that no segment has is bounded by the segments that could hold it unseen.
+    """
+    bare = replace(made, se=None, lower=None, upper=None, df=None, efficiency=None)
+    bare = replace(bare, status=Status.LIMITED, reason=both(note, reasons.ALIKE))
+    if any(one.surveyed.any() for one in strata) or not np.isfinite(land_ha):
+        return bare
+    sizes = np.array([float(one.population) for one in strata])
+    counts = np.array([float(len(one.surveyed)) for one in strata])
+    share = unseen_bound(sizes / sizes.sum(), counts, interval=made.interval)
+    said = reasons.unseen(int(counts.sum()))
+    return replace(bare, lower=0.0, upper=share * land_ha, reason=both(note, said))
 
 
 def _check_figures(known: pd.DataFrame, column: str) -> None:

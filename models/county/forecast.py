@@ -10,7 +10,7 @@ from models.county.baselines import Level, level, mean5, trend
 from models.county.interval import half_width, spread
 from models.county.learners import Sample
 from models.county.likeness import coordinates
-from models.county.season import SPACINGS, Season, season
+from models.county.season import FAR, SPACINGS, Season, season
 from models.county.stack import Stack, Trust, sharpest, stack
 from models.county.table import Floats, Table, known_by
 from models.county.units import two_units
@@ -128,6 +128,9 @@ def _forecast(
     half = _half(errors, interval=interval)
     alone = np.maximum(_half(plain, interval=interval), half)
     half = np.where(there | (not learnt.trust), half, alone)
+    # Out there the season may do nothing more, or as much again: nothing tells which.
+    outside = there & (seasons.beyond[place] > FAR)
+    half = np.where(outside, alone + np.abs(learnt.added), half)
     count = np.isfinite(target).sum(axis=0)
     value = np.where(count >= MINIMUM_YEARS, value, np.nan)
     floor = 0.0 if np.nanmin(target, initial=np.inf) >= 0 else -np.inf

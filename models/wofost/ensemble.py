@@ -60,6 +60,8 @@ class Ensemble:
         holds no error of WOFOST itself nor of the weather.
     used
         What became of each observation, in the order of their days.
+    matured
+        Members that were mature before the season ended.
     """
 
     yields: Float
@@ -67,6 +69,7 @@ class Ensemble:
     sd: float
     used: tuple[UseStatus, ...]
     moisture: float
+    matured: int
 
 
 def kalman(members: Float, observed: Float, *, sd: float) -> Float:
@@ -127,17 +130,19 @@ def assimilate(
             used.append(UseStatus.OUTSIDE_SEASON)
             continue
         used.append(_corrected(engines, seen, rng))
-    yields = np.empty(members)
-    for i, engine in enumerate(engines):
+    runs = []
+    for engine in engines:
         with failures():
             engine.run_till_terminate()
-        yields[i] = finished(engine).yield_t_ha(moisture=moisture)
+        runs.append(finished(engine))
+    yields = np.array([run.yield_t_ha(moisture=moisture) for run in runs])
     return Ensemble(
         yields=yields,
         mean=float(yields.mean()),
         sd=float(yields.std(ddof=1)),
         used=tuple(used),
         moisture=moisture,
+        matured=sum(run.matured is not None for run in runs),
     )
 
 

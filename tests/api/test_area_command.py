@@ -330,6 +330,20 @@ def test_segments_give_the_area_of_the_truth(
     assert "other" not in whole
 
 
+def test_segments_that_never_came_back_are_counted(
+    run: Run, crops: Path, tmp_path: Path
+) -> None:
+    segments_of(run, crops, tmp_path)
+    answers = surveyed(tmp_path)
+    kept = json.loads(answers.read_text("utf-8"))
+    kept["features"] = kept["features"][5:]
+    answers.write_text(json.dumps(kept), "utf-8")
+    said = last_json(run("estimate", tmp_path / "frame.csv", answers, "--json"))
+    for one in said["areas"]:
+        assert one["status"] == "limited"
+        assert "5 of" in one["reason"]
+
+
 def test_estimate_is_written_as_a_table(run: Run, crops: Path, tmp_path: Path) -> None:
     segments_of(run, crops, tmp_path)
     target = tmp_path / "areas.csv"

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.wofost_run import LeafAreaInvalid, leaf_area_of
-from models.wofost import SettingUnknown, WofostMissing
+from models.wofost import SettingUnknown, SimulationFailed, WofostMissing
 from models.wofost.package import pcse_module
 from store import Store, weather
 from tests.ingest.wording import english
@@ -65,6 +65,25 @@ def test_a_season_that_ends_before_it_begins_is_said_so(data: Path) -> None:
     result = run(data, "--end", "2025-05-01")
     assert isinstance(result.exception, SettingUnknown)
     assert "cannot end on 2025-05-01" in str(result.exception)
+
+
+def test_season_without_grain_gives_no_number(data: Path) -> None:
+    try:
+        pcse_module("pcse")
+    except WofostMissing:
+        pytest.skip("the extra wofost (pcse) is not installed")
+    result = run(data, "--members", 5, "--level", 50, "--end", "2025-06-05")
+    assert isinstance(result.exception, SimulationFailed)
+    assert "no yield is stated" in str(result.exception)
+
+
+def test_members_that_are_not_mature_are_counted(data: Path) -> None:
+    try:
+        pcse_module("pcse")
+    except WofostMissing:
+        pytest.skip("the extra wofost (pcse) is not installed")
+    result = run(data, "--members", 5, "--level", 50, "--end", "2025-08-05")
+    assert "warning: 5 of 5 members are not mature" in result.output
 
 
 def _yield(result: Result) -> float:

@@ -144,7 +144,7 @@ def test_crop_that_nobody_names(tmp_path: Path) -> None:
 
 
 def test_unknown_crop_is_told_the_known_ones(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "a.csv", HEADER, "T1,124.5,43.5,2024,高粱,10,12.4,25")
+    path = write_csv(tmp_path / "a.csv", HEADER, "T1,124.5,43.5,2024,香蕉,10,12.4,25")
     (listed,) = take_cuts(read_layer(path), places()).problems
     assert "maize, rice, soybean, other" in listed.english
     assert "玉米、水稻、大豆、其他" in listed.chinese

@@ -151,6 +151,20 @@ def test_segment_without_a_figure_is_no_zero() -> None:
     assert "1 of 3 samples have no answer" in str(found.reason)
 
 
+def test_segments_that_are_all_alike_tell_no_error() -> None:
+    found = crop_area(segments([20, 20, 20]), frame(**{"1": 100}), crop="maize")
+    assert (found.value, found.se, found.lower) == (2000, None, None)
+    assert found.status is Status.LIMITED
+
+
+def test_crop_that_no_segment_has_is_bounded_by_what_goes_unseen() -> None:
+    land = frame(**{"1": 100}).assign(area_ha=10_000.0)
+    found = crop_area(segments([0.0] * 30), land, crop="maize")
+    # 1 - 0.05^(1/30), near the rule of three: at most 9.5 % of the land.
+    assert found.upper == pytest.approx(950.3, abs=0.1)
+    assert (found.value, found.se, found.status) == (0, None, Status.LIMITED)
+
+
 def test_no_more_crop_than_land() -> None:
     table = frame(**{"1": 20}).assign(area_ha=450.0)
     found = crop_area(segments([10, 20, 30, 40]), table, crop="maize")

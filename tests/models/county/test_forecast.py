@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from models.county.forecast import Forecast, forecast
+from models.county.season import FAR
 from tests.models.county.worlds import arrays, world
 
 LAST = 2016
@@ -106,6 +107,18 @@ def test_an_unseen_season_leaves_the_level_and_a_wider_interval() -> None:
     width = found.upper - found.lower
     assert width[4] > np.delete(width, 4).max() * 0.9
     assert abs(found.value[4] - bare.value[4]) < 0.5
+
+
+def test_a_season_outside_all_others_widens_the_interval_to_hold_the_level() -> None:
+    rows = frame()
+    wrong = (rows["region"] == "r004") & (rows["year"] == LAST)
+    rows.loc[wrong, "rain_m06"] *= 50
+    found = forecast(arrays(rows), year=LAST)
+    bare = forecast(arrays(rows[["region", "year", "yield"]]), year=LAST)
+    assert found.beyond[4] > FAR
+    assert found.lower[4] < bare.value[4] < found.upper[4]
+    width = found.upper - found.lower
+    assert width[4] > 1.5 * np.median(width)
 
 
 def test_leaving_a_year_out_uses_the_years_after_it() -> None:
